@@ -1,0 +1,1 @@
+"""The contracts of BillCoin: Vyper sources, their artifacts and a typed loader."""

@@ -1,0 +1,1 @@
+"""A whole BillCoin on one laptop: chain, database, wallets and the demo."""

@@ -1,0 +1,1 @@
+"""Moves blocks from nodes into the ledger, proving each one."""

@@ -1,0 +1,1 @@
+"""What is true: blocks, transfers, orders and verdicts, as pure functions over plain values."""
