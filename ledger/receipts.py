@@ -1,0 +1,91 @@
+"""Receipts, accepted only when they hash to the header's receipts root."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ledger.header import Header
+from ledger.json_hex import UnprovenError, read_data, read_quantity
+from ledger.ordered_trie import ordered_trie_root
+from ledger.rlp_encoding import encode_bytes, encode_int, encode_joined
+
+_TYPE_LIMIT = 0x7F
+
+
+def prove_receipts(header: Header, receipts: Sequence[Mapping[str, Any]]) -> None:
+    """Check all receipts of a block, as `eth_getBlockReceipts` answers them.
+
+    What the root does not commit to but a reader would rely on (block hash, order, log indexes)
+    must agree with it.
+
+    Raises:
+        UnprovenError: `field_malformed`, `receipts_root`, `receipts_of_another_block`,
+            `receipt_order`, `log_index` or `log_removed`.
+    """
+    if ordered_trie_root([encode_receipt(receipt) for receipt in receipts]) != (
+        header.receipts_root
+    ):
+        raise UnprovenError("receipts_root", "the receipts do not hash to the header's root")
+    log_index = 0
+    for index, receipt in enumerate(receipts):
+        _check_place(header, receipt, index)
+        for log in receipt["logs"]:
+            _check_log(log, log_index)
+            log_index += 1
+
+
+def encode_receipt(receipt: Mapping[str, Any]) -> bytes:
+    """The EIP-2718 encoding of a JSON-RPC receipt, as the trie holds it.
+
+    Raises:
+        UnprovenError: `field_malformed`.
+    """
+    root = receipt.get("root")
+    outcome = (
+        encode_int(read_quantity(receipt.get("status"), field="status"))
+        if root is None  # before Byzantium a receipt named the state root instead (EIP-658)
+        else encode_bytes(read_data(root, field="root", length=32))
+    )
+    logs = receipt.get("logs")
+    if not isinstance(logs, list):
+        raise UnprovenError("field_malformed", "logs is not a list")
+    payload = encode_joined(
+        [
+            outcome,
+            encode_int(read_quantity(receipt.get("cumulativeGasUsed"), field="cumulativeGasUsed")),
+            encode_bytes(read_data(receipt.get("logsBloom"), field="logsBloom", length=256)),
+            encode_joined([_encode_log(log) for log in logs]),
+        ]
+    )
+    kind = read_quantity(receipt.get("type", "0x0"), field="type")
+    if kind > _TYPE_LIMIT:
+        raise UnprovenError("field_malformed", "type is out of range")
+    return payload if kind == 0 else bytes((kind,)) + payload
+
+
+def _encode_log(log: Mapping[str, Any]) -> bytes:
+    return encode_joined(
+        [
+            encode_bytes(read_data(log.get("address"), field="address", length=20)),
+            encode_joined(
+                [
+                    encode_bytes(read_data(topic, field="topic", length=32))
+                    for topic in log.get("topics", ())
+                ]
+            ),
+            encode_bytes(read_data(log.get("data"), field="data")),
+        ]
+    )
+
+
+def _check_place(header: Header, receipt: Mapping[str, Any], index: int) -> None:
+    if read_data(receipt.get("blockHash"), field="blockHash", length=32) != header.hash:
+        raise UnprovenError("receipts_of_another_block", "a receipt names another block")
+    if read_quantity(receipt.get("transactionIndex"), field="transactionIndex") != index:
+        raise UnprovenError("receipt_order", "the receipts are not in their block's order")
+
+
+def _check_log(log: Mapping[str, Any], log_index: int) -> None:
+    if log.get("removed"):
+        raise UnprovenError("log_removed", "a log is marked as removed")
+    if read_quantity(log.get("logIndex"), field="logIndex") != log_index:
+        raise UnprovenError("log_index", "log indexes are missing or double")
