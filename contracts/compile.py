@@ -1,0 +1,105 @@
+"""Compile the Vyper sources into the committed artifacts, or check that those are up to date."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+CONTRACTS = ("billcoin", "order_vault", "order_vault_factory")
+EVM_VERSION = "shanghai"
+
+SOURCES = Path(__file__).parent
+ARTIFACTS = SOURCES / "artifacts"
+
+
+class CompilerMissingError(Exception):
+    """The Vyper compiler is not installed: deployments do without it, development does not."""
+
+
+def compile_contract(name: str) -> dict[str, Any]:
+    """Compile one contract into the fields of its artifact.
+
+    The result depends on nothing but the sources and the compiler: no path and no time is in it,
+    so that two machines compile the same bytes.
+
+    Raises:
+        CompilerMissingError: Vyper or snekmate is not installed.
+    """
+    if find_spec("vyper") is None or find_spec("snekmate") is None:
+        raise CompilerMissingError(
+            "compiling needs vyper and snekmate: pip install 'billcoin-pay[dev]'"
+        )
+    compiler = import_module("vyper.compiler")
+    bundles = import_module("vyper.compiler.input_bundle")
+    settings = import_module("vyper.compiler.settings").Settings(evm_version=EVM_VERSION)
+    snekmate = find_spec("snekmate")
+    roots = [Path(p).parent for p in (snekmate and snekmate.submodule_search_locations) or []]
+    bundle = bundles.FilesystemInputBundle([*roots, SOURCES])
+    source = bundle.load_file(f"{name}.vy")
+    output = compiler.compile_from_file_input(
+        source,
+        input_bundle=bundle,
+        settings=settings,
+        output_formats=["abi", "bytecode", "bytecode_runtime"],
+    )
+    return {
+        "name": name,
+        "compiler": f"vyper {import_module('vyper').__version__}",
+        "evmVersion": EVM_VERSION,
+        "sourceSha256": sha256(source.source_code.encode()).hexdigest(),
+        "abi": output["abi"],
+        "bytecode": output["bytecode"],
+        "deployedBytecode": output["bytecode_runtime"],
+    }
+
+
+def artifact_path(name: str) -> Path:
+    """Where the artifact of the contract called `name` is committed."""
+    return ARTIFACTS / f"{name}.json"
+
+
+def render(fields: dict[str, Any]) -> str:
+    """Write an artifact's fields the one way they are committed."""
+    return json.dumps(fields, indent=1) + "\n"
+
+
+def stale_artifacts() -> Iterator[tuple[str, str]]:
+    """Compile each contract and yield name and text of those whose committed artifact differs."""
+    for position, name in enumerate(CONTRACTS, start=1):
+        sys.stdout.write(f"[{position}/{len(CONTRACTS)}] {name} ... ")
+        sys.stdout.flush()
+        text = render(compile_contract(name))
+        path = artifact_path(name)
+        fresh = path.exists() and path.read_text(encoding="utf-8") == text
+        sys.stdout.write("unchanged\n" if fresh else "differs\n")
+        if not fresh:
+            yield name, text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the artifacts, or with `--check` only compare; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m contracts.compile", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    check: bool = parser.parse_args(arguments).check
+    stale = 0
+    try:
+        for name, text in stale_artifacts():
+            stale += 1
+            if not check:
+                artifact_path(name).write_text(text, encoding="utf-8")
+    except CompilerMissingError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if check and stale:
+        sys.stderr.write(f"{stale} stale: run python -m contracts.compile and commit the result\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
