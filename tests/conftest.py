@@ -1,0 +1,38 @@
+"""Real servers: one PostgreSQL for each worker, a fresh database and chain for each test."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from devnet.anvil import Chain, anvil
+from devnet.databases import fresh_database
+from devnet.postgres import postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A server's maintenance database: `DATABASE_URL`'s server if set, else an embedded one.
+
+    Without a durable log: a test's data does not outlive it.
+    """
+    given = os.environ.get("DATABASE_URL")
+    if given:
+        yield given
+        return
+    with postgres_server() as server:
+        yield server.url()
+
+
+@pytest.fixture
+async def database_url(postgres_url: str) -> AsyncIterator[str]:
+    """A fresh, empty database, dropped after the test."""
+    async with fresh_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture
+async def chain() -> AsyncIterator[Chain]:
+    """A fresh chain that makes a block for each transaction; for anything else use `anvil`."""
+    async with anvil() as running:
+        yield running
