@@ -1,23 +1,10 @@
-"""Where we stand on the chain and what a verified branch means for it: a pure decision."""
+"""Where we stand on the chain, and what a proven branch means for it: a pure decision."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from ledger.errors import CorruptError
-
-
-class Link(Protocol):
-    """Anything that stands in the chain as one block."""
-
-    @property
-    def number(self) -> int: ...
-
-    @property
-    def hash(self) -> bytes: ...
-
-    @property
-    def parent_hash(self) -> bytes: ...
+from ledger.header import Header
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +15,6 @@ class BlockRef:
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """Retract everything above `fork`, then advance over the branch."""
-
-    fork: BlockRef
-    retracted_count: int
-
-
 class FinalityConflictError(CorruptError):
     """The nodes' chain contradicts a block that was already final; a person has to look."""
 
@@ -44,10 +23,10 @@ class BrokenBranchError(CorruptError):
     """A branch whose blocks do not link; the caller built it wrongly."""
 
 
-def decide_switch(
-    *, tip: BlockRef, finalized: BlockRef, fork: BlockRef, branch: Sequence[Link]
-) -> Switch:
-    """What to do with a proven branch that grows on our canonical block `fork`.
+def check_switch(
+    *, tip: BlockRef, finalized: BlockRef, fork: BlockRef, branch: Sequence[Header]
+) -> int:
+    """How many of our blocks a proven branch on our canonical block `fork` replaces.
 
     `branch` holds the new blocks in order, the first one's parent being `fork`. A branch that
     grows on the tip retracts nothing.
@@ -66,4 +45,4 @@ def decide_switch(
             f"a branch leaves our chain at block {fork.number}, but block {finalized.number} "
             "is finalized"
         )
-    return Switch(fork=fork, retracted_count=tip.number - fork.number)
+    return tip.number - fork.number

@@ -1,0 +1,14 @@
+"""Which chain and contracts a ledger is about."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The chain id and the 20-byte addresses that a ledger follows; they never change."""
+
+    chain_id: int
+    token: bytes
+    vault_factory: bytes
+    vault_implementation: bytes
+    treasury: bytes

@@ -1,0 +1,22 @@
+"""Prefixed ids that sort by their time."""
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_RANDOM_BYTES = 10
+_LENGTH = 26
+
+
+def sortable_id(prefix: str, *, unix_milliseconds: int, randomness: bytes) -> str:
+    """A ULID (48 bits of time, 80 bits of randomness) in lower-case Crockford base 32.
+
+    `randomness` is 10 bytes; time and chance are passed in, so that the ledger stays pure.
+    """
+    if len(randomness) != _RANDOM_BYTES:
+        raise ValueError(f"randomness must be {_RANDOM_BYTES} bytes")
+    value = unix_milliseconds << 80 | int.from_bytes(randomness, "big")
+    digits = [_ALPHABET[value >> shift & 31] for shift in range(5 * (_LENGTH - 1), -1, -5)]
+    return f"{prefix}_{''.join(digits)}"
+
+
+def event_id(seq: int) -> str:
+    """An event's id; it follows from its number, so that every replica names it alike."""
+    return f"evt_{seq:016x}"

@@ -1,0 +1,80 @@
+"""The journal of events: numbered without gaps, and visible in the order of their numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from ledger.journal import Event
+from ledger.store.pool import Connection
+
+CHANNEL = "billcoin"
+
+# The row stays locked until the transaction ends, so that numbers become visible in order.
+TAKE_NUMBERS = "UPDATE journal SET last_seq = last_seq + $1 RETURNING last_seq"
+
+APPEND = """
+INSERT INTO event (seq, type, order_id, data, created_at)
+SELECT seq, type, order_id, data, $5
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::jsonb[]) AS new (seq, type, order_id, data)
+"""
+
+READ_AFTER = """
+SELECT seq, type, order_id, data, created_at FROM event WHERE seq > $1 ORDER BY seq LIMIT $2
+"""
+
+LAST_SEQ = "SELECT last_seq FROM journal"
+
+NOTIFY = "SELECT pg_notify($1, $2)"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEvent:
+    """An event as it stands in the journal."""
+
+    seq: int
+    type: str
+    order_id: str
+    data: dict[str, Any]
+    created_at: datetime
+
+
+async def append_events(
+    connection: Connection, events: Sequence[Event], *, now: datetime
+) -> list[int]:
+    """Number and write `events`; call it late in a transaction, since it queues other writers.
+
+    Returns their sequence numbers, in order.
+    """
+    if not events:
+        return []
+    last = await connection.fetchval(TAKE_NUMBERS, len(events))
+    numbers = list(range(last - len(events) + 1, last + 1))
+    await connection.execute(
+        APPEND,
+        numbers,
+        [event.type for event in events],
+        [event.order_id for event in events],
+        [event.data for event in events],
+        now,
+    )
+    return numbers
+
+
+async def notify(connection: Connection, *, tip_number: int | None, last_seq: int | None) -> None:
+    """Wake the oracles when this transaction commits; what changed they read themselves."""
+    payload = orjson.dumps({"tip": tip_number, "seq": last_seq}).decode()
+    await connection.execute(NOTIFY, CHANNEL, payload)
+
+
+async def read_events_after(connection: Connection, seq: int, *, limit: int) -> list[JournalEvent]:
+    """At most `limit` events that follow number `seq`, in order."""
+    return [JournalEvent(*row) for row in await connection.fetch(READ_AFTER, seq, limit)]
+
+
+async def read_last_seq(connection: Connection) -> int:
+    """The number of the newest visible event; 0 in an empty journal."""
+    last_seq: int = await connection.fetchval(LAST_SEQ)
+    return last_seq

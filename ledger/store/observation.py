@@ -1,0 +1,53 @@
+"""What the indexer saw at the nodes last, and whether it has halted."""
+
+from datetime import datetime
+
+from ledger.confidence import Observation
+from ledger.store.pool import Connection
+
+RECORD = """
+INSERT INTO observation (chain_id, head_number, nodes_agreeing, nodes_asked, checked_at)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (chain_id) DO UPDATE SET
+    head_number = excluded.head_number, nodes_agreeing = excluded.nodes_agreeing,
+    nodes_asked = excluded.nodes_asked, checked_at = excluded.checked_at
+"""
+
+HALT = "UPDATE observation SET halt_code = $2, halt_reason = $3 WHERE chain_id = $1"
+
+RESUME = "UPDATE observation SET halt_code = NULL, halt_reason = NULL WHERE chain_id = $1"
+
+READ = """
+SELECT head_number, nodes_agreeing, nodes_asked, extract(epoch FROM checked_at)::float8,
+       halt_code, halt_reason
+FROM observation WHERE chain_id = $1
+"""
+
+
+async def record_observation(
+    connection: Connection,
+    chain_id: int,
+    *,
+    head_number: int,
+    nodes_agreeing: int,
+    nodes_asked: int,
+    checked_at: datetime,
+) -> None:
+    """Keep what the nodes said at `checked_at`; a halt stays until it is resumed."""
+    await connection.execute(RECORD, chain_id, head_number, nodes_agreeing, nodes_asked, checked_at)
+
+
+async def record_halt(connection: Connection, chain_id: int, *, code: str, reason: str) -> None:
+    """Note that the indexer has halted, so that every oracle refuses from now on."""
+    await connection.execute(HALT, chain_id, code, reason)
+
+
+async def clear_halt(connection: Connection, chain_id: int) -> None:
+    """Forget a halt, when the operator has resolved it."""
+    await connection.execute(RESUME, chain_id)
+
+
+async def read_observation(connection: Connection, chain_id: int) -> Observation | None:
+    """The last observation, or None before the first one."""
+    row = await connection.fetchrow(READ, chain_id)
+    return None if row is None else Observation(*row)

@@ -1,0 +1,178 @@
+"""Orders: written once with their idempotency key, read by id, status or page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+
+from ledger.errors import RejectedError
+from ledger.journal import Event
+from ledger.order import Finality, Status
+from ledger.store.journal import append_events, notify
+from ledger.store.pool import Connection
+from ledger.units import Sen, Units
+
+INSERT = """
+INSERT INTO orders (
+    id, chain_id, store_id, reference, items, amount_myr, rate_myr_per_bill, amount_due, address,
+    required_finality, created_at, expires_at, status, amount_received, amount_owed_back, version,
+    idempotency_key, request_digest
+) VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'awaiting_payment', 0, 0, 0, $13, $14
+)
+ON CONFLICT (idempotency_key) DO NOTHING
+RETURNING id
+"""
+
+SET_VERSION = "UPDATE orders SET version = $2 WHERE id = $1"
+
+_COLUMNS = """
+SELECT id, chain_id, store_id, reference, items, amount_myr, rate_myr_per_bill, amount_due,
+       address, required_finality, created_at, expires_at, cancelled_at, paid_at, settled_at,
+       status, amount_received, amount_owed_back, version
+FROM orders
+"""
+
+READ = _COLUMNS + "WHERE id = $1"
+
+READ_BY_KEY = "SELECT id, request_digest FROM orders WHERE idempotency_key = $1"
+
+LIST = (
+    _COLUMNS
+    + """
+WHERE status = ANY($1::text[]) AND ($2::text IS NULL OR id < $2)
+ORDER BY id DESC LIMIT $3
+"""
+)
+
+CANCEL = """
+UPDATE orders SET cancelled_at = $2
+WHERE id = $1 AND cancelled_at IS NULL AND status IN ('awaiting_payment', 'expired', 'underpaid')
+RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order to be written; `expires_at` in Unix seconds, addresses 20 bytes."""
+
+    id: str
+    chain_id: int
+    store_id: str
+    reference: str | None
+    items: Sequence[dict[str, Any]]
+    amount_myr: Sen
+    rate_myr_per_bill: Decimal
+    amount_due: Units
+    address: bytes
+    required_finality: Finality
+    created_at: datetime
+    expires_at: int
+    idempotency_key: str
+    request_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOrder:
+    """An order as it stands; `version` is the number of the last event about it."""
+
+    id: str
+    chain_id: int
+    store_id: str
+    reference: str | None
+    items: Sequence[dict[str, Any]]
+    amount_myr: Sen
+    rate_myr_per_bill: Decimal
+    amount_due: Units
+    address: bytes
+    required_finality: Finality
+    created_at: datetime
+    expires_at: int
+    cancelled_at: datetime | None
+    paid_at: datetime | None
+    settled_at: datetime | None
+    status: Status
+    amount_received: Units
+    amount_owed_back: Units
+    version: int
+
+
+async def insert_order(
+    connection: Connection, order: NewOrder, *, event: Event, now: datetime
+) -> tuple[str, bool]:
+    """Write an order with its first event; returns its id and whether it was there before.
+
+    The same idempotency key with the same request gives the order of the first time.
+
+    Raises:
+        RejectedError: `idempotency_key_reused` when the key came with another request before.
+    """
+    inserted = await connection.fetchval(
+        INSERT,
+        order.id,
+        order.chain_id,
+        order.store_id,
+        order.reference,
+        list(order.items),
+        order.amount_myr,
+        order.rate_myr_per_bill,
+        Decimal(order.amount_due),
+        order.address,
+        str(order.required_finality),
+        order.created_at,
+        order.expires_at,
+        order.idempotency_key,
+        order.request_digest,
+    )
+    if inserted is None:
+        return await _replayed(connection, order), True
+    (seq,) = await append_events(connection, [event], now=now)
+    await connection.execute(SET_VERSION, order.id, seq)
+    await notify(connection, tip_number=None, last_seq=seq)
+    return order.id, False
+
+
+async def read_order_by_id(connection: Connection, order_id: str) -> StoredOrder | None:
+    """One order, or None."""
+    row = await connection.fetchrow(READ, order_id)
+    return None if row is None else _stored(row)
+
+
+async def list_orders(
+    connection: Connection, statuses: Sequence[Status], *, before_id: str | None, limit: int
+) -> list[StoredOrder]:
+    """Orders of the given statuses, newest first, continuing before `before_id`."""
+    rows = await connection.fetch(LIST, [str(status) for status in statuses], before_id, limit)
+    return [_stored(row) for row in rows]
+
+
+async def mark_cancelled(connection: Connection, order_id: str, *, now: datetime) -> bool:
+    """Cancel an order that has not been paid; False when it is too late for that.
+
+    The caller refreshes the order's standing in the same transaction.
+    """
+    return await connection.fetchval(CANCEL, order_id, now) is not None
+
+
+async def _replayed(connection: Connection, order: NewOrder) -> str:
+    row = await connection.fetchrow(READ_BY_KEY, order.idempotency_key)
+    if row is None or row["request_digest"] != order.request_digest:
+        raise RejectedError(
+            "idempotency_key_reused",
+            "this Idempotency-Key was used with another request; send a new key",
+            param="Idempotency-Key",
+        )
+    order_id: str = row["id"]
+    return order_id
+
+
+def _stored(row: asyncpg.Record) -> StoredOrder:
+    fields = dict(row)
+    fields["status"] = Status(fields["status"])
+    fields["required_finality"] = Finality(fields["required_finality"])
+    for name in ("amount_due", "amount_received", "amount_owed_back"):
+        fields[name] = Units(int(fields[name]))
+    return StoredOrder(**fields)

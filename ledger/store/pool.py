@@ -1,0 +1,48 @@
+"""Connections to Postgres, with JSON read and written by orjson."""
+
+from typing import Any, TypeAlias
+
+import asyncpg
+import orjson
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+async def open_pool(
+    database_url: str,
+    *,
+    application_name: str,
+    min_size: int = 1,
+    max_size: int = 10,
+    statement_timeout_seconds: float = 30.0,
+) -> Pool:
+    """Open a pool; every connection has the ledger's codecs and a statement timeout."""
+    return await asyncpg.create_pool(
+        database_url,
+        min_size=min_size,
+        max_size=max_size,
+        init=prepare,
+        command_timeout=statement_timeout_seconds,
+        server_settings={"application_name": application_name},
+    )
+
+
+async def connect(database_url: str, *, application_name: str) -> Connection:
+    """Open one connection of its own, for locks and LISTEN."""
+    connection: Connection = await asyncpg.connect(
+        database_url, server_settings={"application_name": application_name}
+    )
+    await prepare(connection)
+    return connection
+
+
+async def prepare(connection: Any) -> None:
+    """Teach a new connection the ledger's codecs."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + orjson.dumps(value),
+        decoder=lambda data: orjson.loads(data[1:]),  # behind jsonb's version byte
+        format="binary",
+    )

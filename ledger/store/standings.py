@@ -1,0 +1,163 @@
+"""Brings the stored status of orders in line with their payments and the chain's depths."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import accumulate
+
+import asyncpg
+
+from ledger.journal import Event, standing_events
+from ledger.order import Depths, Finality, Order, Payment, Standing, Status, standing
+from ledger.store.journal import append_events
+from ledger.store.pool import Connection
+from ledger.units import Sen, Units
+
+# In the order of their ids, so that two writers never wait for each other in a circle.
+LOCK_ORDERS = """
+SELECT id, amount_due, amount_myr, required_finality, expires_at, cancelled_at, paid_at, status,
+       amount_received, amount_owed_back, covering_number
+FROM orders WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE
+"""
+
+CANONICAL_PAYMENTS = """
+SELECT p.order_id, t.block_number, t.block_hash, b."timestamp", t.log_index, t.tx_hash, t.amount
+FROM payment p
+JOIN transfer t USING (chain_id, block_hash, log_index)
+JOIN block b ON b.chain_id = t.chain_id AND b.hash = t.block_hash
+WHERE p.order_id = ANY($1::text[]) AND t.canonical
+"""
+
+# Orders that time or depth alone may move: those that newly lie deep enough, those whose expiry
+# the tip has passed since, and, after a reorganisation, those whose expiry lies ahead again.
+DUE = """
+SELECT id FROM orders WHERE chain_id = $1 AND (
+    status = 'detected' AND covering_number <= CASE required_finality WHEN 'safe' THEN $2
+                                               ELSE $3 END
+    OR status = 'paid' AND covering_number <= $3
+    OR status = 'awaiting_payment' AND expires_at < $5
+    OR status = 'underpaid' AND expires_at >= least($4, $5) AND expires_at < greatest($4, $5)
+    OR status = 'expired' AND expires_at >= $5
+)
+"""
+
+SAVE = """
+UPDATE orders AS o SET
+    status = new.status,
+    amount_received = new.amount_received,
+    amount_owed_back = new.amount_owed_back,
+    covering_number = new.covering_number,
+    paid_at = CASE WHEN new.status IN ('paid', 'settled') THEN coalesce(o.paid_at, $7)
+              ELSE o.paid_at END,
+    settled_at = CASE WHEN new.status = 'settled' THEN coalesce(o.settled_at, $7)
+                 ELSE o.settled_at END,
+    version = new.version
+FROM unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[], $5::bigint[], $6::bigint[])
+    AS new (id, status, amount_received, amount_owed_back, covering_number, version)
+WHERE o.id = new.id
+"""
+
+
+async def find_due_orders(
+    connection: Connection, chain_id: int, depths: Depths, *, tip_timestamp_before: int
+) -> set[str]:
+    """The ids of orders that new depths or the tip's new time may move."""
+    rows = await connection.fetch(
+        DUE,
+        chain_id,
+        depths.safe_number,
+        depths.finalized_number,
+        tip_timestamp_before,
+        depths.tip_timestamp,
+    )
+    return {row["id"] for row in rows}
+
+
+async def refresh_standings(
+    connection: Connection, order_ids: Collection[str], depths: Depths, *, now: datetime
+) -> list[Event]:
+    """Recompute the orders' standings, save what changed and append the events that tell it.
+
+    Locks the orders and then the journal, as every writer does.
+    """
+    if not order_ids:
+        return []
+    rows = await connection.fetch(LOCK_ORDERS, list(order_ids))
+    payments = await read_payments(connection, order_ids)
+    changes: list[tuple[Standing, list[Event]]] = []
+    for row in rows:
+        order = read_order(row)
+        after = standing(order, payments[order.id], depths)
+        if _differs(row, after):
+            changes.append((after, standing_events(order, Status(row["status"]), after)))
+    events = [event for _, told in changes for event in told]
+    numbers = await append_events(connection, events, now=now)
+    await _save(connection, changes, numbers, now)
+    return events
+
+
+async def read_payments(
+    connection: Connection, order_ids: Collection[str]
+) -> Mapping[str, Sequence[Payment]]:
+    """The canonical payments of each order."""
+    payments: defaultdict[str, list[Payment]] = defaultdict(list)
+    for row in await connection.fetch(CANONICAL_PAYMENTS, list(order_ids)):
+        payments[row["order_id"]].append(read_payment(row))
+    return payments
+
+
+def read_payment(row: asyncpg.Record) -> Payment:
+    """A payment out of a row that joins transfer and block."""
+    return Payment(
+        block_number=row["block_number"],
+        block_hash=row["block_hash"],
+        block_timestamp=row["timestamp"],
+        log_index=row["log_index"],
+        tx_hash=row["tx_hash"],
+        amount=Units(int(row["amount"])),
+    )
+
+
+def read_order(row: asyncpg.Record) -> Order:
+    """What the status depends on, out of a row of `orders`."""
+    return Order(
+        id=row["id"],
+        amount_due=Units(int(row["amount_due"])),
+        amount_myr=Sen(row["amount_myr"]),
+        required_finality=Finality(row["required_finality"]),
+        expires_at=row["expires_at"],
+        is_cancelled=row["cancelled_at"] is not None,
+        was_paid=row["paid_at"] is not None,
+    )
+
+
+def _differs(row: asyncpg.Record, after: Standing) -> bool:
+    stored = (row["status"], row["amount_received"], row["amount_owed_back"])
+    computed = (after.status, after.amount_received, after.amount_owed_back)
+    return stored != computed or row["covering_number"] != _covering_number(after)
+
+
+def _covering_number(after: Standing) -> int | None:
+    return None if after.covering is None else after.covering.block_number
+
+
+async def _save(
+    connection: Connection,
+    changes: Sequence[tuple[Standing, list[Event]]],
+    numbers: Sequence[int],
+    now: datetime,
+) -> None:
+    if not changes:
+        return
+    last_told = accumulate(len(told) for _, told in changes)
+    await connection.execute(
+        SAVE,
+        [told[-1].order_id for _, told in changes],
+        [str(after.status) for after, _ in changes],
+        [Decimal(after.amount_received) for after, _ in changes],
+        [Decimal(after.amount_owed_back) for after, _ in changes],
+        [_covering_number(after) for after, _ in changes],
+        [numbers[count - 1] for count in last_told],
+        now,
+    )

@@ -1,0 +1,117 @@
+"""The block transaction: everything that a block, a reorganisation or new depths change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ledger.block import ProvenBlock
+from ledger.chain import BlockRef, check_switch
+from ledger.journal import Event
+from ledger.store.advance import claim_transfers, insert_blocks, insert_transfers
+from ledger.store.cursor import Cursor, deepened, lock_cursor, move_cursor
+from ledger.store.journal import notify, read_last_seq
+from ledger.store.pool import Connection
+from ledger.store.retract import retract_above
+from ledger.store.standings import find_due_orders, refresh_standings
+
+READ_CANONICAL = """
+SELECT number, hash, "timestamp" FROM block
+WHERE chain_id = $1 AND number = ANY($2::bigint[]) AND canonical
+"""
+
+READ_BY_HASH = """
+SELECT number, canonical FROM block WHERE chain_id = $1 AND hash = $2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one transaction is to do: leave our chain at `fork` and follow `branch`.
+
+    A branch that grows on the tip has the tip as its fork; an empty branch there only brings
+    new depths.
+    """
+
+    expected_tip: BlockRef
+    fork: BlockRef
+    branch: Sequence[ProvenBlock]
+    safe: BlockRef | None = None
+    finalized: BlockRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step did."""
+
+    cursor: Cursor
+    retracted_count: int
+    transfer_count: int
+    events: Sequence[Event]
+
+
+async def apply_step(
+    connection: Connection, chain_id: int, step: Step, *, now: datetime
+) -> Outcome:
+    """Apply a step; the caller has opened the transaction and commits it.
+
+    Raises:
+        TipMovedError: another writer was first.
+        FinalityConflictError: the branch leaves our chain below the finalized block.
+        BrokenBranchError: the branch does not link.
+    """
+    before = await lock_cursor(connection, chain_id, expected_tip=step.expected_tip)
+    retracted_count = check_switch(
+        tip=before.tip,
+        finalized=before.finalized,
+        fork=step.fork,
+        branch=[block.header for block in step.branch],
+    )
+    affected: set[str] = set()
+    if retracted_count:
+        affected |= await retract_above(connection, chain_id, step.fork.number)
+    transfer_count = 0
+    if step.branch:
+        await insert_blocks(connection, chain_id, step.branch)
+        transfer_count = await insert_transfers(connection, chain_id, step.branch)
+        affected |= await claim_transfers(connection, chain_id, step.branch)
+    after = deepened(
+        await _cursor_after(connection, chain_id, before, step),
+        safe=step.safe,
+        finalized=step.finalized,
+    )
+    affected |= await find_due_orders(
+        connection, chain_id, after.depths, tip_timestamp_before=before.tip_timestamp
+    )
+    await move_cursor(connection, chain_id, after)
+    events = await refresh_standings(connection, affected, after.depths, now=now)
+    last_seq = await read_last_seq(connection) if events else None
+    await notify(connection, tip_number=after.tip.number, last_seq=last_seq)
+    return Outcome(after, retracted_count, transfer_count, events)
+
+
+async def read_canonical(
+    connection: Connection, chain_id: int, numbers: Sequence[int]
+) -> dict[int, bytes]:
+    """Our canonical block hashes at those of the `numbers` that we have."""
+    rows = await connection.fetch(READ_CANONICAL, chain_id, list(numbers))
+    return {row["number"]: row["hash"] for row in rows}
+
+
+async def is_canonical(connection: Connection, chain_id: int, block_hash: bytes) -> bool | None:
+    """Whether we hold this block as canonical; None when we have never applied it."""
+    row = await connection.fetchrow(READ_BY_HASH, chain_id, block_hash)
+    return None if row is None else row["canonical"]
+
+
+async def _cursor_after(
+    connection: Connection, chain_id: int, before: Cursor, step: Step
+) -> Cursor:
+    if step.branch:
+        header = step.branch[-1].header
+        tip, timestamp = BlockRef(header.number, header.hash), header.timestamp
+    elif step.fork.hash == before.tip.hash:
+        return before
+    else:
+        (row,) = await connection.fetch(READ_CANONICAL, chain_id, [step.fork.number])
+        tip, timestamp = step.fork, row["timestamp"]
+    return replace(before, tip=tip, tip_timestamp=timestamp)
