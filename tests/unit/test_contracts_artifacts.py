@@ -1,0 +1,96 @@
+"""The committed artifacts are what the sources compile to, and load without a compiler."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from contracts import billcoin, order_vault, order_vault_factory, rehearsal
+from contracts import compile as compiler
+from contracts.artifact import load_artifact
+from ledger.order_address import implementation_address
+
+
+@pytest.mark.parametrize("name", compiler.CONTRACTS)
+def test_a_committed_artifact_is_what_its_source_compiles_to(name: str) -> None:
+    committed = compiler.artifact_path(name).read_text(encoding="utf-8")
+
+    assert compiler.render(compiler.compile_contract(name)) == committed, (
+        "stale: run python -m contracts.compile and commit the result"
+    )
+
+
+def test_every_source_has_an_artifact_and_every_artifact_a_source() -> None:
+    sources = {path.stem for path in compiler.SOURCES.glob("*.vy")}
+    artifacts = {path.stem for path in compiler.ARTIFACTS.glob("*.json")}
+
+    assert sources == artifacts == set(compiler.CONTRACTS)
+
+
+def test_check_is_content_with_fresh_artifacts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert compiler.main(["--check"]) == 0
+    assert capsys.readouterr().out.count("unchanged") == len(compiler.CONTRACTS)
+
+
+def test_check_reports_a_stale_artifact_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(compiler, "ARTIFACTS", tmp_path)
+
+    assert compiler.main(["--check"]) == 1
+    assert list(tmp_path.iterdir()) == []
+    assert "3 stale: run python -m contracts.compile" in capsys.readouterr().err
+
+
+def test_compile_writes_what_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed = {path.name: path.read_bytes() for path in compiler.ARTIFACTS.iterdir()}
+    monkeypatch.setattr(compiler, "ARTIFACTS", tmp_path)
+
+    assert compiler.main([]) == 0
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == committed
+
+
+def test_compile_without_a_compiler_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(compiler, "find_spec", lambda _name: None)
+
+    assert compiler.main([]) == 2
+    assert "pip install 'billcoin-pay[dev]'" in capsys.readouterr().err
+
+
+def test_the_compiler_is_no_dependency_of_the_loader() -> None:
+    source = importlib.util.find_spec("contracts.artifact")
+
+    assert source is not None
+    assert source.origin is not None
+    assert "vyper" not in Path(source.origin).read_text(encoding="utf-8")
+
+
+def test_an_artifact_is_read_once() -> None:
+    assert load_artifact("billcoin") is billcoin.artifact()
+
+
+def test_an_unknown_contract_has_no_artifact() -> None:
+    with pytest.raises(FileNotFoundError):
+        load_artifact("no_such_contract")
+
+
+def test_a_genuine_factory_is_recognised_by_its_code_and_that_of_its_implementation() -> None:
+    with rehearsal.fresh_state():
+        deployed = rehearsal.deploy_order_vault_factory()
+        factory = rehearsal.contract_address(deployed)
+        implementation = implementation_address(factory=factory)
+
+        assert rehearsal.code_at(factory) == order_vault_factory.runtime_code(
+            implementation=implementation
+        )
+        assert rehearsal.code_at(implementation) == order_vault.runtime_code(factory=factory)
+        assert deployed.implementation().lower() == f"0x{implementation.hex()}"
+
+
+def test_one_sweep_takes_as_many_orders_as_the_loader_says() -> None:
+    with rehearsal.fresh_state():
+        factory = rehearsal.deploy_order_vault_factory()
+
+        assert factory.MAX_ORDERS() == order_vault_factory.MAX_ORDERS_PER_SWEEP
