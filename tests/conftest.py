@@ -1,13 +1,16 @@
 """Real servers: one PostgreSQL for each worker, a fresh database and chain for each test."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
 from devnet.anvil import Chain, anvil
-from devnet.databases import fresh_database
+from devnet.databases import create_database, drop_database, fresh_database
 from devnet.postgres import postgres_server
+from migrations import upgrade
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +31,27 @@ def postgres_url() -> Iterator[str]:
 async def database_url(postgres_url: str) -> AsyncIterator[str]:
     """A fresh, empty database, dropped after the test."""
     async with fresh_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_url: str) -> Iterator[str]:
+    """The name of a database with the newest schema, to copy from."""
+
+    async def make() -> str:
+        url = await create_database(postgres_url)
+        await upgrade(url)
+        return url
+
+    url = asyncio.run(make())
+    yield urlsplit(url).path.lstrip("/")
+    asyncio.run(drop_database(url, server_url=postgres_url))
+
+
+@pytest.fixture
+async def ledger_url(postgres_url: str, migrated_template: str) -> AsyncIterator[str]:
+    """A fresh database with the newest schema and nothing in it."""
+    async with fresh_database(postgres_url, template=migrated_template) as url:
         yield url
 
 
