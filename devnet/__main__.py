@@ -1,0 +1,30 @@
+"""The command line of the devnet: chain, wallet and demo."""
+
+import typer
+
+from devnet.chain_commands import deploy, faucet
+from devnet.console import fail
+from devnet.wallet_commands import wallet_app
+from ledger.errors import LedgerError
+
+app = typer.Typer(
+    help="A local BillCoin chain to develop on: contracts, faucet, reference wallet, demo.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(wallet_app, name="wallet")
+app.command()(deploy)
+app.command()(faucet)
+
+
+def main() -> None:
+    """Run the command line; an expected error is one line on standard error, not a trace."""
+    try:
+        app()
+    except LedgerError as error:
+        fail(error)
+
+
+if __name__ == "__main__":
+    main()

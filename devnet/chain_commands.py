@@ -1,0 +1,113 @@
+"""`billcoin-devnet deploy` and `faucet`: set up a chain and hand out its money."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from eth_account.signers.local import LocalAccount
+
+from devnet.console import say_result
+from devnet.deploy import deploy as deploy_contracts
+from devnet.dev_accounts import (
+    DEPLOYER_INDEX,
+    TREASURY_INDEX,
+    dev_account,
+    require_throwaway_chain,
+)
+from devnet.faucet import give
+from devnet.home import make_private, state_home
+from devnet.keystore import find_wallet, unlock_wallet
+from devnet.manifest import Manifest, load_manifest, write_manifest
+from devnet.node import open_node
+from devnet.transactions import address_of
+from devnet.wallet_commands import Json, ask_password
+from ledger.json_hex import to_hex
+from ledger.payment_uri import parse_address
+from ledger.units import parse_bill, parse_decimal
+
+Signer = Annotated[
+    str | None,
+    typer.Option("--wallet", help="Sign with this wallet; by default the devnet's first account."),
+]
+
+
+def _signer(wallet_name: str | None, chain_id: int) -> LocalAccount:
+    if wallet_name is None:
+        require_throwaway_chain(chain_id)
+        return dev_account(DEPLOYER_INDEX)
+    return unlock_wallet(find_wallet(state_home(), wallet_name), ask_password(wallet_name))
+
+
+def faucet(
+    address: Annotated[str, typer.Argument(help="Who gets it, 0x...")],
+    *,
+    bill: Annotated[str, typer.Option(help="How much BILL to mint.")] = "10",
+    gas: Annotated[str, typer.Option(help="How much of the chain's coin to send.")] = "1",
+    wallet: Signer = None,
+    as_json: Json = False,
+) -> None:
+    """Give an address BILL (minted) and coin for gas."""
+    recipient = parse_address(address, param="address")
+    units = parse_bill(bill, param="bill")
+    gas_wei = parse_decimal(gas, decimals=18, param="gas")
+    manifest = load_manifest(state_home())
+    minter = _signer(wallet, manifest.deployment.chain_id)
+
+    async def run() -> list[str]:
+        async with open_node(manifest.node_http_url) as node:
+            receipts = await give(
+                node,
+                minter,
+                recipient,
+                deployment=manifest.deployment,
+                units=units,
+                gas_wei=gas_wei,
+            )
+            return [to_hex(receipt.tx_hash) for receipt in receipts]
+
+    result = {"address": address, "bill": bill, "gas": gas, "txHashes": asyncio.run(run())}
+    say_result(result, f"gave {address} {bill} BILL and {gas} for gas", as_json=as_json)
+
+
+def deploy(
+    *,
+    rpc_url: Annotated[str, typer.Option(envvar="BILLCOIN_NODE_HTTP_URL", help="The node.")],
+    ws_url: Annotated[
+        str,
+        typer.Option(
+            envvar="BILLCOIN_NODE_WS_URL",
+            help="Its WebSocket; by default the same address, empty for a node without.",
+        ),
+    ] = "same",
+    chain_id: Annotated[
+        int, typer.Option(envvar="BILLCOIN_CHAIN_ID", help="Refuse a node of any other chain.")
+    ] = 31337,
+    treasury: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BILLCOIN_TREASURY_ADDRESS",
+            help="Where vaults forward to; by default the devnet's second account.",
+        ),
+    ] = None,
+    wallet: Signer = None,
+    as_json: Json = False,
+) -> None:
+    """Deploy BillCoin and the order vault factory; write manifest.json and .env."""
+    deployer = _signer(wallet, chain_id)
+    if treasury is None:
+        require_throwaway_chain(chain_id)
+        payee = address_of(dev_account(TREASURY_INDEX))
+    else:
+        payee = parse_address(treasury, param="treasury")
+    node_ws_url = rpc_url.replace("http", "ws", 1) if ws_url == "same" else ws_url
+
+    async def run() -> Manifest:
+        async with open_node(rpc_url) as node:
+            return await deploy_contracts(
+                node, deployer, chain_id=chain_id, treasury=payee, node_ws_url=node_ws_url
+            )
+
+    variables = asyncio.run(run()).variables()
+    path = write_manifest(make_private(state_home()), variables)
+    lines = "\n".join(f"{name}={value}" for name, value in variables.items())
+    say_result(variables, f"{lines}\nwritten to {path}", as_json=as_json)

@@ -1,0 +1,56 @@
+"""Put BillCoin and the order vault factory on a chain."""
+
+from eth_account.signers.local import LocalAccount
+
+from contracts import billcoin, order_vault_factory
+from devnet.manifest import Manifest
+from devnet.node import Node, Receipt
+from devnet.transactions import Message, require_success, send
+from ledger.deployment import Deployment
+from ledger.errors import CorruptError, RejectedError
+from ledger.json_hex import to_hex
+from ledger.order_address import implementation_address
+
+
+async def deploy(
+    node: Node, deployer: LocalAccount, *, chain_id: int, treasury: bytes, node_ws_url: str
+) -> Manifest:
+    """Deploy both contracts, in one block where the chain allows, and say where they are.
+
+    The deployer becomes the token's owner and first minter.
+
+    Raises:
+        RejectedError: `chain_unexpected`, or the node refused a transaction.
+        CorruptError: The vault implementation is not where the factory must have put it.
+    """
+    if await node.quantity("eth_chainId") != chain_id:
+        raise RejectedError("chain_unexpected", f"the node at {node.url} is not on {chain_id}")
+    nonce = await node.quantity("eth_getTransactionCount", deployer.address, "pending")
+    codes = (billcoin.init_code(), order_vault_factory.init_code())
+    hashes = [
+        await send(node, deployer, Message(None, code), chain_id=chain_id, nonce=nonce + position)
+        for position, code in enumerate(codes)
+    ]
+    token, factory = [require_success(await node.receipt(tx_hash)) for tx_hash in hashes]
+    factory_address = _contract(factory)
+    implementation = implementation_address(factory=factory_address)
+    if await node.call("eth_getCode", to_hex(implementation), "latest") == "0x":
+        raise CorruptError(f"no vault implementation at {to_hex(implementation)}")
+    return Manifest(
+        Deployment(
+            chain_id=chain_id,
+            token=_contract(token),
+            vault_factory=factory_address,
+            vault_implementation=implementation,
+            treasury=treasury,
+        ),
+        node_http_url=node.url,
+        node_ws_url=node_ws_url,
+        start_block=token.block_number,
+    )
+
+
+def _contract(receipt: Receipt) -> bytes:
+    if receipt.contract is None:
+        raise CorruptError(f"{to_hex(receipt.tx_hash)} deployed nothing")
+    return receipt.contract

@@ -1,0 +1,106 @@
+"""A node's JSON-RPC as the devnet's tools need it: few calls, clear errors."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from ledger.errors import RejectedError, TransientError
+from ledger.json_hex import read_data, read_quantity, to_hex
+
+_TIMEOUT_SECONDS = 10.0
+_RECEIPT_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a transaction; `succeeded` is False when it was reverted."""
+
+    tx_hash: bytes
+    block_number: int
+    block_hash: bytes
+    contract: bytes | None
+    succeeded: bool
+
+
+class Node:
+    """One node; make it with `open_node`."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url = url
+        self._session = session
+        self._ids = itertools.count(1)
+
+    async def call(self, method: str, *params: Any) -> Any:
+        """Make one call.
+
+        Raises:
+            TransientError: The node cannot be reached or does not answer in JSON.
+            RejectedError: `node_refused`: it answered with an error.
+        """
+        body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
+        try:
+            async with self._session.post(self.url, json=body) as reply:
+                answer = await reply.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise TransientError(f"no answer from the node at {self.url}: {error!r}") from error
+        if "error" in answer:
+            message = str(answer["error"].get("message", "no reason given"))
+            raise RejectedError("node_refused", f"the node refused {method}: {message}")
+        return answer.get("result")
+
+    async def quantity(self, method: str, *params: Any) -> int:
+        """Make a call that answers a number."""
+        return read_quantity(await self.call(method, *params), field=method)
+
+    async def read_contract(self, contract: bytes, data: bytes) -> bytes:
+        """Call a contract's view function at the head."""
+        message = {"to": to_hex(contract), "data": to_hex(data)}
+        return read_data(await self.call("eth_call", message, "latest"), field="eth_call")
+
+    async def head(self) -> dict[str, Any]:
+        """The latest block's header."""
+        hydrated = False
+        block: dict[str, Any] = await self.call("eth_getBlockByNumber", "latest", hydrated)
+        return block
+
+    async def receipt(self, tx_hash: bytes, *, timeout_seconds: float = 60.0) -> Receipt:
+        """Wait until the transaction is in a block.
+
+        Raises:
+            TransientError: It was in none when the time was over; it may be in one later.
+        """
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while True:
+                    found = await self.call("eth_getTransactionReceipt", to_hex(tx_hash))
+                    if found is not None:
+                        return _read_receipt(tx_hash, found)
+                    await asyncio.sleep(_RECEIPT_POLL_SECONDS)
+        except TimeoutError as error:
+            raise TransientError(
+                f"{to_hex(tx_hash)} is in no block after {timeout_seconds:.0f} s"
+            ) from error
+
+
+def _read_receipt(tx_hash: bytes, found: dict[str, Any]) -> Receipt:
+    contract = found.get("contractAddress")
+    return Receipt(
+        tx_hash=tx_hash,
+        block_number=read_quantity(found.get("blockNumber"), field="blockNumber"),
+        block_hash=read_data(found.get("blockHash"), field="blockHash", length=32),
+        contract=None if contract is None else read_data(contract, field="contractAddress"),
+        succeeded=read_quantity(found.get("status"), field="status") == 1,
+    )
+
+
+@asynccontextmanager
+async def open_node(url: str) -> AsyncIterator[Node]:
+    """A node to call for the length of the block."""
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        yield Node(url, session)

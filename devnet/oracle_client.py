@@ -1,0 +1,117 @@
+"""The oracle's HTTP API as a partner's wallet and a till use it."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from ledger.errors import RejectedError, TransientError
+from ledger.json_hex import to_hex
+
+VALIDATE_WAIT_SECONDS = 10
+_TIMEOUT_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """One event of the order stream: its type, and its data as sent."""
+
+    type: str
+    data: str
+
+
+class OracleClient:
+    """One oracle; make it with `open_oracle`."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url = url.rstrip("/")
+        self._session = session
+
+    async def is_ready(self) -> bool:
+        """Whether `/readyz` answers 200; an oracle that is not up yet is not ready."""
+        try:
+            async with self._session.get(f"{self.url}/readyz") as reply:
+                return reply.status == 200  # noqa: PLR2004 - HTTP's OK
+        except aiohttp.ClientError:
+            return False
+
+    async def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        try:
+            async with self._session.request(method, self.url + path, **request) as reply:
+                body = await reply.json(content_type=None)
+                status = reply.status
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise TransientError(f"no answer from the oracle at {self.url}: {error!r}") from error
+        if not isinstance(body, dict):
+            raise TransientError(f"the oracle answered {path} with {status} and no JSON object")
+        # A verdict is an answer whatever its status; anything else that is no success is not.
+        if status >= 400 and "valid" not in body:  # noqa: PLR2004 - HTTP's first refusal
+            code, detail = body.get("code", f"http_{status}"), body.get("detail", body)
+            raise RejectedError(str(code), f"the oracle refused {path} ({status}): {detail}")
+        return body
+
+    async def validate(self, tx_hash: bytes, expected_amount: str) -> dict[str, Any]:
+        """Ask for the verdict on a payment, waiting a little for one that is about to arrive."""
+        return await self._json(
+            "POST",
+            "/api/v1/payments/validate",
+            json={"txHash": to_hex(tx_hash), "expectedAmount": expected_amount},
+            headers={"Prefer": f"wait={VALIDATE_WAIT_SECONDS}"},
+        )
+
+    async def create_order(self, sku: str, quantity: int) -> dict[str, Any]:
+        """Place an order; a fresh idempotency key each time."""
+        return await self._json(
+            "POST",
+            "/api/v1/orders",
+            json={"items": [{"sku": sku, "quantity": quantity}]},
+            headers={"Idempotency-Key": secrets.token_hex(16)},
+        )
+
+    async def qr_svg(self, order_id: str) -> str:
+        """The order's QR code as SVG text.
+
+        Raises:
+            TransientError: It was not served.
+        """
+        async with self._session.get(f"{self.url}/api/v1/orders/{order_id}/qr.svg") as reply:
+            text = await reply.text()
+            if reply.status != 200 or "<svg" not in text:  # noqa: PLR2004 - HTTP's OK
+                raise TransientError(f"the QR code was answered with {reply.status}")
+            return text
+
+    async def order_events(self, *, connected: asyncio.Event) -> AsyncIterator[StreamEvent]:
+        """Follow the order stream (server-sent events) until it ends.
+
+        Args:
+            connected: Set once the stream answers, so that nothing after it can be missed.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=None)
+        path = f"{self.url}/api/v1/orders/stream"
+        async with self._session.get(path, timeout=timeout) as reply:
+            reply.raise_for_status()
+            connected.set()
+            kind: str = "message"
+            data: list[str] = []
+            async for raw in reply.content:
+                line = raw.decode().rstrip("\r\n")
+                if not line:
+                    if data:
+                        yield StreamEvent(kind, "\n".join(data))
+                    kind, data = "message", []
+                elif line.startswith("event:"):
+                    kind = line.removeprefix("event:").strip()
+                elif line.startswith("data:"):
+                    data.append(line.removeprefix("data:").removeprefix(" "))
+
+
+@asynccontextmanager
+async def open_oracle(url: str) -> AsyncIterator[OracleClient]:
+    """An oracle to talk to for the length of the block."""
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        yield OracleClient(url, session)
