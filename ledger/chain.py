@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.errors import CorruptError
+from ledger.errors import CorruptError, TransientError
 from ledger.header import Header
 
 
@@ -19,8 +19,8 @@ class FinalityConflictError(CorruptError):
     """The nodes' chain contradicts a block that was already final; a person has to look."""
 
 
-class BrokenBranchError(CorruptError):
-    """A branch whose blocks do not link; the caller built it wrongly."""
+class BrokenBranchError(TransientError):
+    """A branch whose blocks do not link: answers from before and after a change of the chain."""
 
 
 def check_switch(

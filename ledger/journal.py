@@ -26,7 +26,9 @@ def standing_events(order: Order, before: Status, now: Standing) -> list[Event]:
     types = [f"order.{now.status}" if now.status is not before else "order.updated"]
     if now.status is Status.SETTLED and not order.was_paid:
         types.insert(0, "order.paid")
-    data = order_event_data(order, now) | {"previousStatus": str(before)}
+    # `wasPaid` lets a reader count an order once that is paid, reversed and paid again.
+    told = {"previousStatus": str(before), "wasPaid": order.was_paid}
+    data = order_event_data(order, now) | told
     return [Event(kind, order.id, data) for kind in types]
 
 

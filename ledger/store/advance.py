@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from ledger.block import ProvenBlock
+from ledger.header import Header
 from ledger.store.pool import Connection
 
 # A block that comes back after it was retracted finds its own rows again.
@@ -44,11 +45,8 @@ SELECT order_id FROM payment WHERE chain_id = $1 AND block_hash = ANY($2::bytea[
 """
 
 
-async def insert_blocks(
-    connection: Connection, chain_id: int, branch: Sequence[ProvenBlock]
-) -> None:
-    """Write the blocks of a proven branch as canonical."""
-    headers = [block.header for block in branch]
+async def insert_blocks(connection: Connection, chain_id: int, headers: Sequence[Header]) -> None:
+    """Write proven blocks as canonical."""
     await connection.execute(
         INSERT_BLOCKS,
         chain_id,

@@ -7,7 +7,9 @@ import asyncpg
 from ledger.chain import BlockRef
 from ledger.deployment import Deployment
 from ledger.errors import CorruptError, TransientError
+from ledger.header import Header
 from ledger.order import Depths
+from ledger.store.advance import insert_blocks
 from ledger.store.pool import Connection
 
 REGISTER = """
@@ -60,12 +62,10 @@ class Cursor:
         return Depths(self.tip.number, self.tip_timestamp, self.safe_number, self.finalized.number)
 
 
-async def register(
-    connection: Connection, deployment: Deployment, *, before_start: BlockRef, timestamp: int
-) -> None:
-    """Note what this ledger follows; `before_start` is the parent of the first block to apply.
+async def register(connection: Connection, deployment: Deployment, *, anchor: Header) -> None:
+    """Note what this ledger follows; `anchor` is the proven parent of the first block to apply.
 
-    Registering again does nothing.
+    Nothing before the anchor's child is read, and nothing below the anchor can be retracted.
 
     Raises:
         DeploymentMismatchError: the database follows something else.
@@ -77,12 +77,13 @@ async def register(
         deployment.vault_factory,
         deployment.vault_implementation,
         deployment.treasury,
-        before_start.number + 1,
-        before_start.number,
-        before_start.hash,
-        timestamp,
+        anchor.number + 1,
+        anchor.number,
+        anchor.hash,
+        anchor.timestamp,
     )
     await check_deployment(connection, deployment)
+    await insert_blocks(connection, deployment.chain_id, [anchor])
 
 
 async def check_deployment(connection: Connection, deployment: Deployment) -> bool:

@@ -1,5 +1,7 @@
 """Everything that a verdict rests on, read in one statement and so at one instant."""
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import asyncpg
@@ -11,7 +13,7 @@ from ledger.store.standings import read_order, read_payment
 from ledger.verdict import Candidate, Sighting
 
 EVIDENCE = """
-SELECT c.tip_number, c.tip_hash, c.tip_timestamp, c.safe_number, c.finalized_number,
+SELECT asked.tx_hash AS asked, c.tip_number, c.tip_hash, c.tip_timestamp, c.safe_number, c.finalized_number,
        v.head_number, v.nodes_agreeing, v.nodes_asked,
        extract(epoch FROM v.checked_at)::float8 AS checked_at, v.halt_code, v.halt_reason,
        seen.is_canonical, seen.was_retracted,
@@ -21,15 +23,16 @@ SELECT c.tip_number, c.tip_hash, c.tip_timestamp, c.safe_number, c.finalized_num
        paid.amount
 FROM chain c
 LEFT JOIN observation v ON v.chain_id = c.chain_id
+CROSS JOIN unnest($2::bytea[]) AS asked (tx_hash)
 CROSS JOIN LATERAL (
     SELECT coalesce(bool_or(t.canonical), false) AS is_canonical,
            coalesce(bool_or(NOT t.canonical), false) AS was_retracted
-    FROM transfer t WHERE t.chain_id = c.chain_id AND t.tx_hash = $2
+    FROM transfer t WHERE t.chain_id = c.chain_id AND t.tx_hash = asked.tx_hash
 ) seen
 LEFT JOIN LATERAL (
     SELECT DISTINCT p.order_id
     FROM transfer t JOIN payment p USING (chain_id, block_hash, log_index)
-    WHERE t.chain_id = c.chain_id AND t.tx_hash = $2 AND t.canonical
+    WHERE t.chain_id = c.chain_id AND t.tx_hash = asked.tx_hash AND t.canonical
 ) claim ON true
 LEFT JOIN orders o ON o.id = claim.order_id
 LEFT JOIN LATERAL (
@@ -57,9 +60,37 @@ class Evidence:
 
 async def read_evidence(connection: Connection, chain_id: int, tx_hash: bytes) -> Evidence | None:
     """What the ledger holds about a transaction; None before the ledger was registered."""
-    rows = await connection.fetch(EVIDENCE, chain_id, tx_hash)
-    if not rows:
-        return None
+    return (await read_evidences(connection, chain_id, [tx_hash])).get(tx_hash)
+
+
+async def read_evidences(
+    connection: Connection, chain_id: int, tx_hashes: Collection[bytes]
+) -> dict[bytes, Evidence]:
+    """What the ledger holds about each of the distinct transactions, at one instant.
+
+    Empty before the ledger was registered.
+    """
+    rows_of: defaultdict[bytes, list[asyncpg.Record]] = defaultdict(list)
+    for row in await connection.fetch(EVIDENCE, chain_id, tx_hashes):
+        rows_of[row["asked"]].append(row)
+    return {tx_hash: _evidence(rows) for tx_hash, rows in rows_of.items()}
+
+
+async def prefer_indexes(connection: Connection) -> None:
+    """Make this connection's plans use indexes whatever the tables' sizes.
+
+    A plan that was cached while the tables were small would scan them from end to end for as
+    long as the connection lives.
+    """
+    await connection.execute("SET enable_seqscan = off")
+
+
+async def order_exists(connection: Connection, order_id: str) -> bool:
+    """Whether there is such an order."""
+    return await connection.fetchval(ORDER_EXISTS, order_id) is not None
+
+
+def _evidence(rows: list[asyncpg.Record]) -> Evidence:
     first = rows[0]
     return Evidence(
         depths=Depths(
@@ -72,11 +103,6 @@ async def read_evidence(connection: Connection, chain_id: int, tx_hash: bytes) -
         observation=_observation(first),
         sighting=Sighting(first["is_canonical"], first["was_retracted"], _candidates(rows)),
     )
-
-
-async def order_exists(connection: Connection, order_id: str) -> bool:
-    """Whether there is such an order."""
-    return await connection.fetchval(ORDER_EXISTS, order_id) is not None
 
 
 def _observation(row: asyncpg.Record) -> Observation | None:

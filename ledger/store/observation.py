@@ -13,7 +13,13 @@ ON CONFLICT (chain_id) DO UPDATE SET
     nodes_asked = excluded.nodes_asked, checked_at = excluded.checked_at
 """
 
-HALT = "UPDATE observation SET halt_code = $2, halt_reason = $3 WHERE chain_id = $1"
+HALT = """
+INSERT INTO observation
+    (chain_id, head_number, nodes_agreeing, nodes_asked, checked_at, halt_code, halt_reason)
+VALUES ($1, 0, 0, 0, now(), $2, $3)
+ON CONFLICT (chain_id) DO UPDATE SET
+    halt_code = excluded.halt_code, halt_reason = excluded.halt_reason
+"""
 
 RESUME = "UPDATE observation SET halt_code = NULL, halt_reason = NULL WHERE chain_id = $1"
 

@@ -9,6 +9,18 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
+DATABASE_AWAY: tuple[type[BaseException], ...] = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up
+    asyncpg.InsufficientResourcesError,  # disk full, too many connections
+    asyncpg.TransactionRollbackError,  # deadlock, serialization
+    asyncpg.InterfaceError,  # the driver's word for a closed connection
+    OSError,
+    TimeoutError,
+)
+"""What the driver raises when the database is away for now: nothing was written, try again."""
+
+
 async def open_pool(
     database_url: str,
     *,

@@ -60,18 +60,16 @@ async def apply_step(
         BrokenBranchError: the branch does not link.
     """
     before = await lock_cursor(connection, chain_id, expected_tip=step.expected_tip)
+    headers = [block.header for block in step.branch]
     retracted_count = check_switch(
-        tip=before.tip,
-        finalized=before.finalized,
-        fork=step.fork,
-        branch=[block.header for block in step.branch],
+        tip=before.tip, finalized=before.finalized, fork=step.fork, branch=headers
     )
     affected: set[str] = set()
     if retracted_count:
         affected |= await retract_above(connection, chain_id, step.fork.number)
     transfer_count = 0
     if step.branch:
-        await insert_blocks(connection, chain_id, step.branch)
+        await insert_blocks(connection, chain_id, headers)
         transfer_count = await insert_transfers(connection, chain_id, step.branch)
         affected |= await claim_transfers(connection, chain_id, step.branch)
     after = deepened(

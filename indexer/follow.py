@@ -1,0 +1,169 @@
+"""Follows the chain: one announced head after the other becomes one block transaction."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from indexer.branch import Branch, resolve_branch
+from indexer.catch_up import catch_up
+from indexer.heads import Announcement, HeadWatch
+from indexer.node import Depth, Node
+from ledger.chain import BlockRef
+from ledger.errors import TransientError
+from ledger.json_hex import to_hex
+from ledger.store.cursor import Cursor, TipMovedError, read_cursor
+from ledger.store.observation import record_observation
+from ledger.store.pool import Connection
+from ledger.store.switch import Outcome, Step, apply_step, read_canonical
+
+log = structlog.get_logger(__name__)
+
+# Further behind than this, history is applied in batches before single heads are followed.
+CATCH_UP_DISTANCE_BLOCKS = 32
+_HEARTBEAT_SECONDS = 1.0
+_RETRY_SECONDS = 0.2
+
+
+class Follower:
+    """The leader's loop; it alone writes, on the connection that holds the leader's lock."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        node: Node,
+        heads: HeadWatch,
+        cursor: Cursor,
+        *,
+        chain_id: int,
+        catch_up_concurrency: int,
+    ) -> None:
+        self._connection = connection
+        self._node = node
+        self._heads = heads
+        self._cursor = cursor
+        self._chain_id = chain_id
+        self._concurrency = catch_up_concurrency
+        self._observed_at = 0.0
+        self._head_number = cursor.tip.number
+
+    async def run(self) -> None:
+        """Follow until cancelled or until something is corrupt.
+
+        Raises:
+            CorruptError: the chain contradicts what is final; a person has to look.
+        """
+        while True:
+            announcement = await self._next()
+            try:
+                if announcement is None:
+                    await self._deepen()
+                else:
+                    self._head_number = announcement.head.number
+                    await self._advance(announcement)
+            except TipMovedError:
+                self._cursor = await self._read_cursor()
+                self._heads.again()
+            except TransientError as error:
+                log.warning("head_not_applied", error=str(error), code=getattr(error, "code", None))
+                await asyncio.sleep(_RETRY_SECONDS)
+                self._heads.again()
+            await self._observe()
+
+    async def _next(self) -> Announcement | None:
+        """The next head, or None when there has been none for a heartbeat."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HEARTBEAT_SECONDS):
+                return await self._heads.next()
+        return None
+
+    async def _advance(self, announcement: Announcement) -> None:
+        head = announcement.head
+        if head.number - self._cursor.tip.number > CATCH_UP_DISTANCE_BLOCKS:
+            self._cursor = await catch_up(
+                self._connection,
+                self._node,
+                self._cursor,
+                chain_id=self._chain_id,
+                until_number=head.number,
+                concurrency=self._concurrency,
+            )
+        branch, depth = await asyncio.gather(
+            resolve_branch(
+                self._connection, self._node, head, self._cursor, chain_id=self._chain_id
+            ),
+            self._node.depth(),
+        )
+        outcome = await self._apply(branch, depth)
+        _log_outcome(outcome, branch, announcement)
+
+    async def _deepen(self) -> None:
+        """Nothing new on top; perhaps something has become final below."""
+        depth = await self._node.depth()
+        branch = Branch(fork=self._cursor.tip, blocks=())
+        if depth.finalized is not None and (
+            self._cursor.finalized.number < depth.finalized.number <= self._cursor.tip.number
+        ):
+            await self._apply(branch, depth)
+
+    async def _apply(self, branch: Branch, depth: Depth) -> Outcome:
+        safe, finalized = await self._provable(branch, [depth.safe, depth.finalized])
+        step = Step(self._cursor.tip, branch.fork, branch.blocks, safe, finalized)
+        async with self._connection.transaction():
+            outcome = await apply_step(
+                self._connection, self._chain_id, step, now=datetime.now(UTC)
+            )
+        self._cursor = outcome.cursor
+        return outcome
+
+    async def _provable(
+        self, branch: Branch, refs: Sequence[BlockRef | None]
+    ) -> list[BlockRef | None]:
+        """Those depths that name a block which is ours once the branch is applied."""
+        ours = {block.header.number: block.header.hash for block in branch.blocks}
+        below = [ref.number for ref in refs if ref and ref.number <= branch.fork.number]
+        ours |= await read_canonical(self._connection, self._chain_id, below)
+        return [ref if ref and ours.get(ref.number) == ref.hash else None for ref in refs]
+
+    async def _observe(self) -> None:
+        now = time.monotonic()
+        if now - self._observed_at < _HEARTBEAT_SECONDS or self._heads.polled_at is None:
+            return
+        self._observed_at = now
+        await record_observation(
+            self._connection,
+            self._chain_id,
+            head_number=max(self._head_number, self._cursor.tip.number),
+            nodes_agreeing=1,
+            nodes_asked=1,
+            checked_at=datetime.fromtimestamp(self._heads.polled_at, UTC),
+        )
+
+    async def _read_cursor(self) -> Cursor:
+        cursor = await read_cursor(self._connection, self._chain_id)
+        return self._cursor if cursor is None else cursor
+
+
+def _log_outcome(outcome: Outcome, branch: Branch, announcement: Announcement) -> None:
+    if not branch.blocks:
+        return
+    if outcome.retracted_count:
+        log.warning(
+            "reorganised",
+            fork=branch.fork.number,
+            retracted=outcome.retracted_count,
+            tip=outcome.cursor.tip.number,
+        )
+    log.info(
+        "advanced",
+        tip=outcome.cursor.tip.number,
+        hash=to_hex(outcome.cursor.tip.hash),
+        blocks=len(branch.blocks),
+        transfers=outcome.transfer_count,
+        events=len(outcome.events),
+        finalized=outcome.cursor.finalized.number,
+        milliseconds=round((time.monotonic() - announcement.received_at) * 1000, 2),
+    )

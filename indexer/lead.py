@@ -1,0 +1,142 @@
+"""Waits to become the leader, then follows the chain for as long as it is."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import aiohttp
+import structlog
+
+from indexer.deployment_check import check_deployment_on_chain
+from indexer.follow import Follower
+from indexer.heads import HeadWatch
+from indexer.node import Node
+from indexer.rpc import RpcClient, retrying
+from indexer.settings import IndexerSettings
+from ledger.errors import CorruptError
+from ledger.store.cursor import Cursor, check_deployment, read_cursor, register
+from ledger.store.leadership import try_lead
+from ledger.store.observation import read_observation, record_halt
+from ledger.store.pool import DATABASE_AWAY, Connection, connect
+
+log = structlog.get_logger(__name__)
+
+_STANDBY_POLL_SECONDS = 0.5
+_DATABASE_RETRY_SECONDS = 1.0
+
+
+class HaltedError(CorruptError):
+    """The indexer halted earlier and nobody has resolved it."""
+
+
+async def lead_forever(settings: IndexerSettings) -> None:
+    """Lead or stand by until cancelled; a database that goes away is waited for.
+
+    Raises:
+        CorruptError: what only a person can resolve; it is noted in the ledger.
+    """
+    async with open_node(settings) as node:
+        async for attempt in retrying(attempts=30):
+            with attempt:
+                await check_deployment_on_chain(node, settings.deployment)
+        while True:
+            try:
+                await _lead_once(settings, node)
+            except DATABASE_AWAY as error:
+                log.warning("database_away", error=repr(error))
+                await asyncio.sleep(_DATABASE_RETRY_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def open_node(settings: IndexerSettings) -> AsyncIterator[Node]:
+    """The configured node, for the length of the block."""
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=60)
+    ) as session:
+        rpc = RpcClient(
+            session, settings.node_http_url, timeout_seconds=settings.request_timeout_seconds
+        )
+        yield Node(rpc, token=settings.token_address)
+
+
+async def _lead_once(settings: IndexerSettings, node: Node) -> None:
+    connection = await connect(settings.database_url, application_name="billcoin-indexer")
+    try:
+        await _wait_to_lead(connection, settings.chain_id)
+        cursor = await _start(connection, node, settings)
+        await _refuse_if_halted(connection, settings.chain_id)
+        try:
+            await _follow(connection, node, cursor, settings)
+        except CorruptError as error:
+            await record_halt(
+                connection, settings.chain_id, code=type(error).__name__, reason=str(error)
+            )
+            raise
+    finally:
+        # Closing politely could wait for a server that is gone.
+        connection.terminate()
+
+
+async def _wait_to_lead(connection: Connection, chain_id: int) -> None:
+    is_told = False
+    while not await try_lead(connection, chain_id):
+        if not is_told:
+            log.info("standing_by")
+            is_told = True
+        await asyncio.sleep(_STANDBY_POLL_SECONDS)
+    log.info("leading")
+
+
+async def _start(connection: Connection, node: Node, settings: IndexerSettings) -> Cursor:
+    if not await check_deployment(connection, settings.deployment):
+        async for attempt in retrying(attempts=30):
+            with attempt:
+                head = await node.head()
+                start = settings.start_block
+                if start is None:
+                    start = await node.code_block(settings.token_address, head_number=head.number)
+                anchor = await node.header_by_number(max(start - 1, 0))
+        async with connection.transaction():
+            await register(connection, settings.deployment, anchor=anchor)
+        log.info("registered", start=anchor.number + 1)
+    cursor = await read_cursor(connection, settings.chain_id)
+    if cursor is None:
+        raise CorruptError("the ledger was registered and is not there")
+    return cursor
+
+
+async def _refuse_if_halted(connection: Connection, chain_id: int) -> None:
+    observation = await read_observation(connection, chain_id)
+    if observation is not None and observation.halt_code is not None:
+        raise HaltedError(
+            f"halted before with {observation.halt_code}: {observation.halt_reason}. "
+            "Resolve it, then run `billcoin-indexer resume`"
+        )
+
+
+async def _follow(
+    connection: Connection, node: Node, cursor: Cursor, settings: IndexerSettings
+) -> None:
+    heads = HeadWatch(
+        node, ws_url=settings.node_ws_url, block_time_seconds=settings.block_time_seconds
+    )
+    follower = Follower(
+        connection,
+        node,
+        heads,
+        cursor,
+        chain_id=settings.chain_id,
+        catch_up_concurrency=settings.catch_up_concurrency,
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(heads.run())
+            tasks.create_task(follower.run())
+    except BaseExceptionGroup as group:
+        raise _first_of(group) from group
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that ended a task group; the others only followed from it."""
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,127 @@
+"""What we ask a node, every answer proved before it is returned."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from indexer.rpc import NodeRefusedError, NotThereYetError, RpcClient
+from ledger.block import ProvenBlock, prove_block
+from ledger.chain import BlockRef
+from ledger.header import Header, prove_header
+from ledger.json_hex import UnprovenError, read_data, read_quantity, to_hex
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """The blocks that the node calls safe and finalized; None where it has none yet."""
+
+    safe: BlockRef | None
+    finalized: BlockRef | None
+
+
+class Node:
+    """One node, and the token whose transfers we read from it."""
+
+    def __init__(self, rpc: RpcClient, *, token: bytes) -> None:
+        self.rpc = rpc
+        self._token = token
+
+    async def chain_id(self) -> int:
+        """The chain that the node says it is on (EIP-695)."""
+        return read_quantity(await self.rpc.call("eth_chainId", []), field="chainId")
+
+    async def header_by_number(self, number: int) -> Header:
+        """A proven header at a height of the node's chain.
+
+        Raises:
+            NotThereYetError: the node's chain does not reach that height.
+        """
+        block = await self.rpc.call("eth_getBlockByNumber", [hex(number), False])
+        if block is None:
+            raise NotThereYetError(f"the node has no block {number}")
+        header = prove_header(block)
+        if header.number != number:
+            raise UnprovenError("header_number", f"asked for block {number}, got another")
+        return header
+
+    async def head(self) -> Header:
+        """The newest header of the node's chain."""
+        block = await self.rpc.call("eth_getBlockByNumber", ["latest", False])
+        if block is None:
+            raise NotThereYetError("the node has no blocks")
+        return prove_header(block)
+
+    async def block_by_hash(self, block_hash: bytes) -> ProvenBlock:
+        """Fetch and prove one block.
+
+        Raises:
+            NotThereYetError: the node does not have the block or its receipts (yet).
+            UnprovenError: what it answered does not check.
+        """
+        wanted = to_hex(block_hash)
+        block, receipts = await asyncio.gather(
+            self.rpc.call("eth_getBlockByHash", [wanted, True]),
+            self.rpc.call("eth_getBlockReceipts", [wanted]),
+        )
+        return self._prove(block, receipts, block_hash)
+
+    async def block_by_number(self, number: int) -> ProvenBlock:
+        """Fetch and prove the block at a height of the node's chain; raises as `block_by_hash`."""
+        height = hex(number)
+        block, receipts = await asyncio.gather(
+            self.rpc.call("eth_getBlockByNumber", [height, True]),
+            self.rpc.call("eth_getBlockReceipts", [height]),
+        )
+        proven = self._prove(block, receipts, None)
+        if proven.header.number != number:
+            raise UnprovenError("header_number", f"asked for block {number}, got another")
+        return proven
+
+    async def depth(self) -> Depth:
+        """What the node calls safe and finalized now.
+
+        These two cannot be proved from a hash, so the ledger uses them only where they name a
+        block that it has proved itself.
+        """
+        safe, finalized = await asyncio.gather(self._tagged("safe"), self._tagged("finalized"))
+        return Depth(safe, finalized)
+
+    async def code_block(self, address: bytes, *, head_number: int) -> int:
+        """The number of the first block after which `address` has code, by bisection.
+
+        Raises:
+            NotThereYetError: there is no code there even now.
+        """
+        if not await self._has_code(address, head_number):
+            raise NotThereYetError(f"there is no contract at {to_hex(address)}")
+        low, high = 0, head_number
+        while low < high:
+            middle = (low + high) // 2
+            if await self._has_code(address, middle):
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    async def _has_code(self, address: bytes, number: int) -> bool:
+        code = await self.rpc.call("eth_getCode", [to_hex(address), hex(number)])
+        return len(read_data(code, field="code")) > 0
+
+    async def _tagged(self, tag: str) -> BlockRef | None:
+        try:
+            block = await self.rpc.call("eth_getBlockByNumber", [tag, False])
+        except NodeRefusedError:
+            return None  # before the first finalized block some nodes answer with an error
+        if block is None:
+            return None
+        header = prove_header(block)
+        return BlockRef(header.number, header.hash)
+
+    def _prove(self, block: Any, receipts: Any, expected_hash: bytes | None) -> ProvenBlock:
+        if not isinstance(block, Mapping) or not isinstance(receipts, list):
+            raise NotThereYetError("the node does not have the block and its receipts")
+        if not receipts and block.get("transactions"):
+            # A lagging node answers an unknown hash with an empty list.
+            raise NotThereYetError("the node does not have the block's receipts")
+        return prove_block(block, receipts, expected_hash=expected_hash, token=self._token)

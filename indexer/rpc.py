@@ -1,0 +1,131 @@
+"""Ethereum JSON-RPC over HTTP, with a bounded answer and one retry policy."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+import orjson
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
+
+from ledger.errors import TransientError
+
+MAX_ANSWER_BYTES = 256 * 1024 * 1024
+_RATE_LIMITED = 429
+_MAX_RETRY_AFTER_SECONDS = 60.0
+
+
+class NodeUnreachableError(TransientError):
+    """The node did not answer, or not in JSON-RPC."""
+
+
+class NodeRefusedError(TransientError):
+    """The node answered with a JSON-RPC error; `rpc_code` is its number."""
+
+    def __init__(self, method: str, rpc_code: int, message: str) -> None:
+        super().__init__(f"{method}: {message} ({rpc_code})")
+        self.rpc_code = rpc_code
+
+
+class RateLimitedError(TransientError):
+    """The node asks to be left alone for `retry_after_seconds`."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__(f"the node asks to wait {retry_after_seconds:g} s")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NotThereYetError(TransientError):
+    """The node does not have the asked-for thing, or not yet."""
+
+
+class RpcClient:
+    """One node's HTTP endpoint."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, timeout_seconds: float) -> None:
+        self.url = url
+        self._session = session
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._ids = itertools.count(1)
+
+    async def call(self, method: str, params: Sequence[Any]) -> Any:
+        """The result of one call; None where the node answers null.
+
+        Raises:
+            NodeUnreachableError, NodeRefusedError, RateLimitedError: as they say.
+        """
+        request = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
+        try:
+            async with self._session.post(
+                self.url,
+                data=orjson.dumps(request),
+                headers={"Content-Type": "application/json"},
+                timeout=self._timeout,
+            ) as response:
+                if response.status == _RATE_LIMITED:
+                    raise RateLimitedError(_retry_after(response.headers.get("Retry-After")))
+                body = await _read_bounded(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NodeUnreachableError(f"{method}: no answer from the node: {error!r}") from error
+        return _result(method, body)
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    if (response.content_length or 0) > MAX_ANSWER_BYTES:
+        raise NodeUnreachableError("the node's answer is too large")
+    chunks = bytearray()
+    async for chunk in response.content.iter_any():
+        chunks += chunk
+        if len(chunks) > MAX_ANSWER_BYTES:
+            raise NodeUnreachableError("the node's answer is too large")
+    return bytes(chunks)
+
+
+def _result(method: str, body: bytes) -> Any:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise NodeUnreachableError(f"{method}: the node did not answer in JSON") from error
+    if not isinstance(answer, dict):
+        raise NodeUnreachableError(f"{method}: the node's answer is not a JSON-RPC object")
+    fault = answer.get("error")
+    if fault is not None:
+        details = fault if isinstance(fault, dict) else {}
+        code = details.get("code")
+        raise NodeRefusedError(
+            method, code if isinstance(code, int) else 0, str(details.get("message", fault))[:500]
+        )
+    return answer.get("result")
+
+
+def _retry_after(header: str | None) -> float:
+    try:
+        return min(max(float(header or "1"), 0.0), _MAX_RETRY_AFTER_SECONDS)
+    except ValueError:
+        return 1.0  # the HTTP-date form: waiting a moment and asking again is as good
+
+
+_BACKOFF = wait_exponential_jitter(initial=0.02, max=2.0, jitter=0.02)
+
+
+def _wait_seconds(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, RateLimitedError):
+        return error.retry_after_seconds
+    return _BACKOFF(state)
+
+
+def retrying(*, attempts: int = 8) -> AsyncRetrying:
+    """Tries again what may succeed later: 20 ms, 40 ms, ... up to 2 s, or as the node asks."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type(TransientError),
+        wait=_wait_seconds,
+        stop=stop_after_attempt(attempts),
+        reraise=True,
+    )

@@ -1,0 +1,128 @@
+"""Reads stored history back, for comparing it with a recomputation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from ledger.order import Order, Payment, Status
+from ledger.store.pool import Connection
+from ledger.store.standings import read_order, read_payments
+from ledger.transfer import Transfer
+from ledger.units import Units
+
+BLOCKS = """
+SELECT number, hash FROM block
+WHERE chain_id = $1 AND number BETWEEN $2 AND $3 AND canonical ORDER BY number
+"""
+
+TRANSFERS = """
+SELECT t.block_hash, t.log_index, t.tx_index, t.tx_hash, t.sender, t.recipient, t.amount
+FROM block b JOIN transfer t ON t.chain_id = b.chain_id AND t.block_hash = b.hash
+WHERE b.chain_id = $1 AND b.number BETWEEN $2 AND $3 AND b.canonical AND t.canonical
+ORDER BY b.number, t.log_index
+"""
+
+MISCLAIMED = """
+SELECT t.block_number, t.log_index
+FROM transfer t
+JOIN orders o ON o.chain_id = t.chain_id AND o.address = t.recipient
+LEFT JOIN payment p USING (chain_id, block_hash, log_index)
+WHERE t.chain_id = $1 AND t.canonical AND p.order_id IS DISTINCT FROM o.id
+ORDER BY t.block_number, t.log_index LIMIT 10
+"""
+
+ORDERS_PAGE = """
+SELECT id, amount_due, amount_myr, required_finality, expires_at, cancelled_at, paid_at, status,
+       amount_received, amount_owed_back
+FROM orders WHERE chain_id = $1 AND id > $2 ORDER BY id LIMIT $3
+"""
+
+STRAY_CANONICAL = """
+SELECT count(*) FROM transfer t JOIN block b ON b.chain_id = t.chain_id AND b.hash = t.block_hash
+WHERE t.chain_id = $1 AND t.canonical <> b.canonical
+"""
+
+JOURNAL_GAPS = """
+SELECT j.last_seq - count(e.seq) + greatest(coalesce(max(e.seq), 0) - j.last_seq, 0)
+FROM journal j LEFT JOIN event e ON true GROUP BY j.last_seq
+"""
+
+START = "SELECT start_number FROM chain WHERE chain_id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStanding:
+    """An order, its canonical payments, and what was stored as following from them."""
+
+    order: Order
+    payments: Sequence[Payment]
+    status: Status
+    amount_received: Units
+    amount_owed_back: Units
+
+
+async def read_start(connection: Connection, chain_id: int) -> int | None:
+    """The number of the first block that this ledger reads; None before it was registered."""
+    start: int | None = await connection.fetchval(START, chain_id)
+    return start
+
+
+async def read_block_hashes(
+    connection: Connection, chain_id: int, first: int, last: int
+) -> dict[int, bytes]:
+    """The canonical block hashes of a range, by number."""
+    rows = await connection.fetch(BLOCKS, chain_id, first, last)
+    return {row["number"]: row["hash"] for row in rows}
+
+
+async def read_transfers_by_block(
+    connection: Connection, chain_id: int, first: int, last: int
+) -> dict[bytes, list[Transfer]]:
+    """The canonical transfers of a range, by block hash."""
+    found: dict[bytes, list[Transfer]] = {}
+    for row in await connection.fetch(TRANSFERS, chain_id, first, last):
+        found.setdefault(row["block_hash"], []).append(_transfer(row))
+    return found
+
+
+async def read_standings_after(
+    connection: Connection, chain_id: int, order_id: str, *, limit: int
+) -> list[StoredStanding]:
+    """Orders whose ids follow `order_id`, with their payments and stored standing."""
+    rows = await connection.fetch(ORDERS_PAGE, chain_id, order_id, limit)
+    payments = await read_payments(connection, [row["id"] for row in rows])
+    return [
+        StoredStanding(
+            order=read_order(row),
+            payments=payments[row["id"]],
+            status=Status(row["status"]),
+            amount_received=Units(int(row["amount_received"])),
+            amount_owed_back=Units(int(row["amount_owed_back"])),
+        )
+        for row in rows
+    ]
+
+
+async def find_misclaimed(connection: Connection, chain_id: int) -> list[tuple[int, int]]:
+    """Canonical transfers to an order that no or another order claims: (block, log index)."""
+    return [tuple(row) for row in await connection.fetch(MISCLAIMED, chain_id)]
+
+
+async def count_inconsistencies(connection: Connection, chain_id: int) -> dict[str, int]:
+    """How many rows break what must always hold within the database; all 0 in a sound ledger."""
+    return {
+        "transfers_unlike_their_block": await connection.fetchval(STRAY_CANONICAL, chain_id),
+        "journal_gaps": await connection.fetchval(JOURNAL_GAPS),
+    }
+
+
+def _transfer(row: asyncpg.Record) -> Transfer:
+    return Transfer(
+        log_index=row["log_index"],
+        tx_index=row["tx_index"],
+        tx_hash=row["tx_hash"],
+        sender=row["sender"],
+        recipient=row["recipient"],
+        amount=Units(int(row["amount"])),
+    )
