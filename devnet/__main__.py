@@ -4,6 +4,7 @@ import typer
 
 from devnet.chain_commands import deploy, faucet
 from devnet.console import fail
+from devnet.demo_commands import demo
 from devnet.wallet_commands import wallet_app
 from ledger.errors import LedgerError
 
@@ -14,6 +15,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(wallet_app, name="wallet")
+app.command()(demo)
 app.command()(deploy)
 app.command()(faucet)
 

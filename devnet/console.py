@@ -8,6 +8,7 @@ from ledger.errors import LedgerError, RejectedError, TransientError
 
 EXIT_FAILED = 1
 EXIT_REJECTED = 2
+EXIT_INTERRUPTED = 130
 EXIT_TRY_AGAIN = 75
 """`EX_TEMPFAIL` of sysexits: the same command may succeed later."""
 

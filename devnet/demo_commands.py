@@ -1,0 +1,151 @@
+"""`billcoin-devnet demo`: sell a milk on a chain of one's own, from nothing to settled."""
+
+import asyncio
+import json
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from rich.console import Console
+
+from devnet.attended import attended
+from devnet.console import EXIT_INTERRUPTED, say
+from devnet.dev_accounts import DEPLOYER_INDEX, dev_account
+from devnet.faucet import give
+from devnet.home import HOME_VARIABLE, state_home
+from devnet.keystore import save_wallet
+from devnet.node import open_node
+from devnet.oracle_client import open_oracle
+from devnet.progress import Progress
+from devnet.run_folder import run_folder
+from devnet.sale import Sale, Seller
+from devnet.services import watch
+from devnet.stack import Stack, StackOptions, running_stack
+from devnet.transactions import address_of
+from devnet.wallet_commands import PASSWORD_VARIABLE
+from ledger.errors import LedgerError
+from ledger.units import parse_bill
+
+STUDENT = "student"
+# The money is worth nothing, and the person at the demo shall be able to use the wallet.
+STUDENT_PASSWORD = "milk"  # noqa: S105
+STUDENT_BILL = "10"
+STUDENT_GAS_WEI = 10**18
+
+
+class InterruptedDemoError(LedgerError):
+    """Somebody ended the demo before the milk was sold."""
+
+
+@dataclass(frozen=True)
+class _Demo:
+    """One run."""
+
+    folder: Path
+    options: StackOptions
+    progress: Progress
+    once: bool
+    as_json: bool
+
+    async def run(self) -> dict[str, Any]:
+        """Start everything, sell a milk and, unless `once`, stay up until told to stop."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop.set)
+        sold: dict[str, Any] = {}
+        try:
+            await attended(self._work(sold), _interrupted(stop, sold))
+        except InterruptedDemoError:
+            if not sold:
+                raise
+        return sold
+
+    async def _work(self, sold: dict[str, Any]) -> None:
+        async with running_stack(self.folder, self.options, say=self.progress.step) as stack:
+            await attended(self._sell_and_stay(stack, sold), watch(stack.processes))
+
+    async def _sell_and_stay(self, stack: Stack, sold: dict[str, Any]) -> None:
+        sale = await self._sell(stack)
+        till_url = f"{stack.oracle_url}/till"
+        self.progress.timeline(sale.timeline)
+        self.progress.note(f"verdict: {json.dumps(sale.verdict)}")
+        sold.update(sale.fields(), tillUrl=till_url)
+        if self.once:
+            return
+        if self.as_json:
+            say(json.dumps({"ok": True, **sold}))
+        self.progress.note(
+            f"\nThe till: {till_url}\n"
+            "Pay an order's QR text from another terminal:\n"
+            f"  export {HOME_VARIABLE}={self.folder} {PASSWORD_VARIABLE}={STUDENT_PASSWORD}\n"
+            f"  billcoin-devnet wallet pay --name {STUDENT} 'ethereum:...'\n"
+            "Ctrl-C stops everything."
+        )
+        await asyncio.get_running_loop().create_future()
+
+    async def _sell(self, stack: Stack) -> Sale:
+        student: LocalAccount = Account.create()
+        deployment = stack.manifest.deployment
+        async with (
+            open_node(stack.manifest.node_http_url) as node,
+            open_oracle(stack.oracle_url) as oracle,
+        ):
+            await asyncio.gather(
+                asyncio.to_thread(save_wallet, self.folder, STUDENT, student, STUDENT_PASSWORD),
+                give(
+                    node,
+                    dev_account(DEPLOYER_INDEX),
+                    address_of(student),
+                    deployment=deployment,
+                    units=parse_bill(STUDENT_BILL),
+                    gas_wei=STUDENT_GAS_WEI,
+                ),
+            )
+            self.progress.step(f"a student has a wallet with {STUDENT_BILL} BILL")
+            seller = Seller(node, oracle, student, deployment, self.progress.sale_step)
+            return await seller.sell_milk()
+
+
+async def _interrupted(stop: asyncio.Event, sold: dict[str, Any]) -> None:
+    await stop.wait()
+    raise InterruptedDemoError("stopped after the sale" if sold else "stopped before the sale")
+
+
+def demo(
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop when the milk is sold; the last line is JSON.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Only the JSON on standard output; the rest on error.")
+    ] = False,
+    port: Annotated[int | None, typer.Option(help="The oracle's port; a free one.")] = None,
+    node_port: Annotated[int | None, typer.Option(help="The chain's port; a free one.")] = None,
+    database_port: Annotated[int | None, typer.Option(help="PostgreSQL's; a free one.")] = None,
+) -> None:
+    """Sell a milk: start Postgres, chain, indexer and oracle, pay an order, watch it settle.
+
+    DATABASE_URL and BILLCOIN_NODE_HTTP_URL replace the parts that would be started here.
+    """
+    progress = Progress(Console(stderr=as_json))
+    options = StackOptions(port, node_port, database_port)
+    with run_folder(state_home()) as folder:
+        try:
+            sold = asyncio.run(_Demo(folder, options, progress, once, as_json).run())
+        except InterruptedDemoError as interruption:
+            progress.note(f"billcoin-devnet: {interruption}")
+            sold = {}
+        except LedgerError:
+            progress.note(f"the logs are in {folder}")
+            raise
+    if not sold:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if once:
+        say(json.dumps({"ok": True, **sold}))
+    else:
+        progress.note("everything is stopped")

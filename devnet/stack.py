@@ -1,0 +1,161 @@
+"""Everything that a sale needs, running: Postgres, chain, contracts, indexer and oracle."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from devnet.anvil import DEFAULT_CHAIN_ID, anvil
+from devnet.attended import attended, both
+from devnet.databases import create_database
+from devnet.deploy import deploy
+from devnet.dev_accounts import DEPLOYER_INDEX, TREASURY_INDEX, dev_account
+from devnet.manifest import Manifest, read_manifest, write_manifest
+from devnet.node import open_node
+from devnet.oracle_client import open_oracle
+from devnet.ports import LOOPBACK, free_port
+from devnet.postgres import start_postgres
+from devnet.process import LeashedProcess
+from devnet.services import run_to_end, start_service, watch
+from devnet.transactions import address_of
+from ledger.errors import TransientError
+
+DATABASE_NAME = "billcoin"
+DEFAULT_RATE_MYR_PER_BILL = "7.20"
+BLOCK_TIME_SECONDS = 1.0
+# `finalized` is two epochs behind the head: four blocks instead of sixty-four.
+SLOTS_IN_AN_EPOCH = 2
+
+_READY_TIMEOUT_SECONDS = 60.0
+_READY_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """Ports of the three servers; None takes a free one."""
+
+    oracle_port: int | None = None
+    node_port: int | None = None
+    database_port: int | None = None
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What runs and how to reach it; `processes` are those that must not end."""
+
+    manifest: Manifest
+    oracle_url: str
+    variables: dict[str, str]
+    processes: tuple[LeashedProcess, ...]
+
+
+class _Starter:
+    """Starts the parts; what it started, the exit stack ends in the opposite order."""
+
+    def __init__(
+        self, folder: Path, options: StackOptions, exits: AsyncExitStack, say: Callable[[str], None]
+    ) -> None:
+        self.folder, self.options, self.exits, self.say = folder, options, exits, say
+        self.processes: list[LeashedProcess] = []
+
+    def _keep(self, process: LeashedProcess) -> LeashedProcess:
+        self.processes.append(process)
+        self.exits.push_async_callback(asyncio.to_thread, process.stop)
+        return process
+
+    async def database(self) -> str:
+        """A migrated database: the one that `DATABASE_URL` names, else a new one of our own."""
+        url = os.environ.get("DATABASE_URL")
+        if not url:
+            server = await asyncio.to_thread(
+                start_postgres,
+                port=self.options.database_port,
+                durable=True,
+                log_path=self.folder / "postgres.log",
+            )
+            self._keep(server.process)
+            url = await create_database(server.url(), name=DATABASE_NAME)
+            self.say("PostgreSQL is up")
+        await run_to_end(self._service("billcoin-indexer", "migrate", {"DATABASE_URL": url}))
+        self.say("the database is migrated")
+        return url
+
+    async def chain(self) -> Manifest:
+        """A chain with the contracts: the ones that the environment names, else our own."""
+        node_url = os.environ.get("BILLCOIN_NODE_HTTP_URL")
+        if node_url and os.environ.get("BILLCOIN_TOKEN_ADDRESS"):
+            return read_manifest(os.environ)
+        ws_url = os.environ.get("BILLCOIN_NODE_WS_URL", "")
+        if not node_url:
+            chain = await self.exits.enter_async_context(
+                anvil(
+                    block_time_seconds=BLOCK_TIME_SECONDS,
+                    slots_in_an_epoch=SLOTS_IN_AN_EPOCH,
+                    port=self.options.node_port or 0,
+                    log_path=self.folder / "anvil.log",
+                )
+            )
+            self.processes.append(chain.process)
+            node_url, ws_url = chain.http_url, chain.ws_url
+            self.say("the chain is up")
+        async with open_node(node_url) as node:
+            manifest = await deploy(
+                node,
+                dev_account(DEPLOYER_INDEX),
+                chain_id=DEFAULT_CHAIN_ID,
+                treasury=address_of(dev_account(TREASURY_INDEX)),
+                node_ws_url=ws_url,
+            )
+        self.say("the contracts are deployed")
+        return manifest
+
+    def _service(self, name: str, command: str, variables: dict[str, str]) -> LeashedProcess:
+        return start_service(name, [command], logs=self.folder, variables=variables)
+
+    def services(self, variables: dict[str, str]) -> None:
+        """Start indexer and oracle."""
+        for name, command in (("billcoin-indexer", "run"), ("billcoin-oracle", "serve")):
+            self._keep(self._service(name, command, variables))
+
+
+def _variables(manifest: Manifest, database_url: str, oracle_port: int) -> dict[str, str]:
+    """The environment of both services, by the names in their settings."""
+    return {
+        **manifest.variables(),
+        "DATABASE_URL": database_url,
+        "BILLCOIN_BLOCK_TIME_SECONDS": f"{BLOCK_TIME_SECONDS:g}",
+        "BILLCOIN_ORACLE_HOST": LOOPBACK,
+        "BILLCOIN_ORACLE_PORT": str(oracle_port),
+        "BILLCOIN_RATE_MYR_PER_BILL": os.environ.get(
+            "BILLCOIN_RATE_MYR_PER_BILL", DEFAULT_RATE_MYR_PER_BILL
+        ),
+    }
+
+
+async def _wait_until_ready(url: str) -> None:
+    try:
+        async with open_oracle(url) as oracle, asyncio.timeout(_READY_TIMEOUT_SECONDS):
+            while not await oracle.is_ready():  # noqa: ASYNC110 - another process sets no event
+                await asyncio.sleep(_READY_POLL_SECONDS)
+    except TimeoutError as error:
+        raise TransientError(f"the oracle at {url} did not become ready in time") from error
+
+
+@asynccontextmanager
+async def running_stack(
+    folder: Path, options: StackOptions, *, say: Callable[[str], None]
+) -> AsyncIterator[Stack]:
+    """Run everything for the length of the block; logs, manifest and `.env` lie in `folder`."""
+    async with AsyncExitStack() as exits:
+        starter = _Starter(folder, options, exits, say)
+        manifest, database_url = await both(starter.chain(), starter.database())
+        port = options.oracle_port or free_port()
+        variables = _variables(manifest, database_url, port)
+        write_manifest(folder, variables)
+        starter.services(variables)
+        oracle_url = f"http://{LOOPBACK}:{port}"
+        await attended(_wait_until_ready(oracle_url), watch(starter.processes))
+        say("indexer and oracle are ready")
+        yield Stack(manifest, oracle_url, variables, tuple(starter.processes))
