@@ -61,6 +61,30 @@ class Authorization:
     nonce: bytes
 
 
+def authorization_arguments(
+    authorization: Authorization, *, v: int, r: bytes, s: bytes
+) -> tuple[bytes, bytes, int, int, int, bytes, int, bytes, bytes]:
+    """What a relayer passes to `transferWithAuthorization` or `receiveWithAuthorization`, in order.
+
+    Args:
+        authorization: What was signed.
+        v: The signature's recovery id, 27 or 28.
+        r: The signature's r, 32 bytes.
+        s: The signature's s, 32 bytes, in the lower half of the curve's order (EIP-2).
+    """
+    return (
+        authorization.owner,
+        authorization.to,
+        authorization.units,
+        authorization.valid_after_seconds,
+        authorization.valid_before_seconds,
+        authorization.nonce,
+        v,
+        r,
+        s,
+    )
+
+
 def domain(*, chain_id: int, token: bytes) -> dict[str, Any]:
     """The EIP-712 domain that every BillCoin signature is bound to.
 

@@ -63,6 +63,14 @@ def sign(account: LocalAccount, message: TypedData) -> Signature:
     return Signature(signed.v, signed.r.to_bytes(32), signed.s.to_bytes(32))
 
 
+def authorization_arguments(
+    authorization: billcoin.Authorization, signature: Signature
+) -> tuple[str | bytes | int, ...]:
+    """The token's arguments for this authorisation; this EVM takes addresses as text only."""
+    values = billcoin.authorization_arguments(authorization, **signature._asdict())
+    return (f"0x{authorization.owner.hex()}", f"0x{authorization.to.hex()}", *values[2:])
+
+
 def malleated(signature: Signature) -> Signature:
     """The twin that plain `ecrecover` accepts for the same message and signer (EIP-2)."""
     s = CURVE_ORDER - int.from_bytes(signature.s)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import boa
@@ -26,18 +27,18 @@ class BillCoin(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = rehearsal.fresh_state()
+        self.undo = ExitStack()
         self.balances: Counter[str] = Counter()
         self.allowances: Counter[tuple[str, str]] = Counter()
         self.supply = 0
 
     @initialize()
     def issue(self) -> None:
-        self.state.__enter__()
+        self.undo.enter_context(rehearsal.fresh_state())
         self.bill: Any = rehearsal.deploy_billcoin()
 
     def teardown(self) -> None:
-        self.state.__exit__(None, None, None)
+        self.undo.close()
 
     def attempt(self, call: Callable[[], Any], *, allowed: bool) -> None:
         if allowed:
@@ -121,5 +122,5 @@ class BillCoin(RuleBasedStateMachine):
                 assert self.bill.allowance(owner, spender) == self.allowances[owner, spender]
 
 
-BillCoin.TestCase.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+BillCoin.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
 test_the_token_follows_the_model = BillCoin.TestCase

@@ -1,6 +1,7 @@
 """Whatever is paid and swept in whatever order, no BILL is lost and only its treasury gains."""
 
 from collections import Counter
+from contextlib import ExitStack
 from typing import Any
 
 from hypothesis import settings
@@ -28,19 +29,19 @@ class OrderVaults(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = rehearsal.fresh_state()
+        self.undo = ExitStack()
         self.vaults: Counter[tuple[bytes, bytes]] = Counter()
         self.banked: Counter[bytes] = Counter()
         self.ever_swept: set[tuple[bytes, bytes]] = set()
 
     @initialize()
     def open_shop(self) -> None:
-        self.state.__enter__()
+        self.undo.enter_context(rehearsal.fresh_state())
         self.bill: Any = rehearsal.deploy_billcoin()
         self.factory: Any = rehearsal.deploy_order_vault_factory()
 
     def teardown(self) -> None:
-        self.state.__exit__(None, None, None)
+        self.undo.close()
 
     def address(self, treasury: bytes, order: bytes) -> bytes:
         factory = rehearsal.contract_address(self.factory)

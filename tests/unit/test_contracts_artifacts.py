@@ -1,6 +1,7 @@
 """The committed artifacts are what the sources compile to, and load without a compiler."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,22 @@ def test_every_source_has_an_artifact_and_every_artifact_a_source() -> None:
     artifacts = {path.stem for path in compiler.ARTIFACTS.glob("*.json")}
 
     assert sources == artifacts == set(compiler.CONTRACTS)
+
+
+@pytest.mark.parametrize("name", compiler.CONTRACTS)
+def test_every_external_function_says_what_it_does_and_what_it_takes(name: str) -> None:
+    source = (compiler.SOURCES / f"{name}.vy").read_text(encoding="utf-8")
+    functions = re.findall(
+        r"^@(?:external|deploy)\n(?:@\w+\n)*def (\w+)\(([^)]*)\).*?:\n    \"\"\"(.*?)\"\"\"",
+        source,
+        re.DOTALL | re.MULTILINE,
+    )
+
+    assert len(functions) == len(re.findall(r"^@(?:external|deploy)$", source, re.MULTILINE))
+    for function, parameters, natspec in functions:
+        assert "@notice" in natspec, function
+        for parameter in re.findall(r"(\w+):", parameters):
+            assert f"@param {parameter} " in natspec, (function, parameter)
 
 
 def test_check_is_content_with_fresh_artifacts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,21 +11,22 @@ from eth_account.signers.local import LocalAccount
 
 from contracts import billcoin, rehearsal
 from contracts.billcoin import Authorization
-from contracts.rehearsal import Signature, account_address, contract_address, malleated, sign
+from contracts.rehearsal import Signature, account_address, contract_address, sign
 from contracts.typed_data import TypedData
-from ledger.keccak import keccak256
 from ledger.order_address import order_key
 from ledger.units import Units
 
 ALICE: LocalAccount = Account.from_key(b"\xa1" * 32)
 MALLORY: LocalAccount = Account.from_key(b"\xe1" * 32)
 PAYEE = b"\xbb" * 20
+PAYEE_TEXT = "0x" + "bb" * 20
 ORDER_UNITS = Units(3)
 HELD_UNITS = 10
 
 Builder = Callable[..., TypedData]
 TRANSFER: Builder = billcoin.transfer_with_authorization_typed_data
 RECEIVE: Builder = billcoin.receive_with_authorization_typed_data
+arguments = rehearsal.authorization_arguments
 
 
 @pytest.fixture
@@ -59,20 +60,12 @@ def signed(
     return sign(signer, build(authorization, chain_id=chain_id, token=contract_address(bill)))
 
 
-def arguments(authorization: Authorization, signature: Signature) -> tuple[Any, ...]:
-    return (
-        f"0x{authorization.owner.hex()}",
-        f"0x{authorization.to.hex()}",
-        authorization.units,
-        authorization.valid_after_seconds,
-        authorization.valid_before_seconds,
-        authorization.nonce,
-        *signature,
-    )
-
-
 def relay(bill: Any, authorization: Authorization, signature: Signature) -> None:
     bill.transferWithAuthorization(*arguments(authorization, signature))
+
+
+def receive(bill: Any, authorization: Authorization, signature: Signature, *, caller: str) -> None:
+    bill.receiveWithAuthorization(*arguments(authorization, signature), sender=caller)
 
 
 def cancel_signature(bill: Any, nonce: bytes, *, signer: LocalAccount = ALICE) -> Signature:
@@ -85,33 +78,6 @@ def cancel_signature(bill: Any, nonce: bytes, *, signer: LocalAccount = ALICE) -
     return sign(signer, message)
 
 
-def test_the_type_hashes_are_those_of_the_standard(bill: Any) -> None:
-    standard = "address from,address to,uint256 value,uint256 validAfter,uint256 validBefore"
-    transfer = keccak256(f"TransferWithAuthorization({standard},bytes32 nonce)".encode())
-    receive = keccak256(f"ReceiveWithAuthorization({standard},bytes32 nonce)".encode())
-    cancel = keccak256(b"CancelAuthorization(address authorizer,bytes32 nonce)")
-
-    assert transfer.hex() == "7c7c6cdb67a18743f49ec6fa9b35f50d52ed05cbed4cc592e13b44501c1a2267"
-    assert bill.TRANSFER_WITH_AUTHORIZATION_TYPEHASH() == transfer
-    assert bill.RECEIVE_WITH_AUTHORIZATION_TYPEHASH() == receive
-    assert bill.CANCEL_AUTHORIZATION_TYPEHASH() == cancel
-
-
-def test_the_selectors_are_those_of_the_standard() -> None:
-    selectors = {
-        entry["name"]: keccak256(
-            f"{entry['name']}({','.join(i['type'] for i in entry['inputs'])})".encode()
-        )[:4].hex()
-        for entry in billcoin.artifact().abi
-        if entry["type"] == "function"
-    }
-
-    assert selectors["transferWithAuthorization"] == "e3ee160e"
-    assert selectors["receiveWithAuthorization"] == "ef55bec6"
-    assert selectors["cancelAuthorization"] == "5a049a70"
-    assert selectors["authorizationState"] == "e94a0102"
-
-
 def test_anyone_can_broadcast_what_the_holder_signed(
     bill: Any, authorization: Authorization
 ) -> None:
@@ -120,7 +86,7 @@ def test_anyone_can_broadcast_what_the_holder_signed(
     used, transfer = bill.get_logs()
     assert (used.authorizer, used.nonce) == (ALICE.address, authorization.nonce)
     assert (transfer.sender, transfer.value) == (ALICE.address, ORDER_UNITS)
-    assert bill.balanceOf(f"0x{PAYEE.hex()}") == ORDER_UNITS
+    assert bill.balanceOf(PAYEE_TEXT) == ORDER_UNITS
     assert bill.authorizationState(ALICE.address, authorization.nonce) is True
 
 
@@ -128,7 +94,7 @@ def test_an_order_is_paid_and_swept_without_its_payer_ever_sending_a_transaction
     bill: Any, authorization: Authorization
 ) -> None:
     factory = rehearsal.deploy_order_vault_factory()
-    treasury, key = f"0x{PAYEE.hex()}", order_key("ord_1")
+    treasury, key = PAYEE_TEXT, order_key("ord_1")
     order_address = bytes.fromhex(factory.vault_address(treasury, key)[2:])
     to_order = replace(authorization, to=order_address)
 
@@ -212,7 +178,7 @@ def test_a_relayer_cannot_change_what_was_signed(
 
 def test_a_malleated_signature_is_refused(bill: Any, authorization: Authorization) -> None:
     with boa.reverts("ecdsa: invalid signature `s` value"):
-        relay(bill, authorization, malleated(signed(bill, authorization)))
+        relay(bill, authorization, rehearsal.malleated(signed(bill, authorization)))
 
 
 @pytest.mark.parametrize("v", [0, 1, 26, 29, 255])
@@ -290,7 +256,7 @@ def test_only_the_holder_can_cancel(bill: Any, authorization: Authorization) -> 
 
 
 def test_a_cancellation_cannot_be_malleated(bill: Any, authorization: Authorization) -> None:
-    twin = malleated(cancel_signature(bill, authorization.nonce))
+    twin = rehearsal.malleated(cancel_signature(bill, authorization.nonce))
 
     with boa.reverts("ecdsa: invalid signature `s` value"):
         bill.cancelAuthorization(ALICE.address, authorization.nonce, *twin)
@@ -308,9 +274,9 @@ def test_the_payee_can_receive_what_was_signed_for_it(
     bill: Any, authorization: Authorization
 ) -> None:
     signature = signed(bill, authorization, build=RECEIVE)
-    bill.receiveWithAuthorization(*arguments(authorization, signature), sender=f"0x{PAYEE.hex()}")
+    receive(bill, authorization, signature, caller=PAYEE_TEXT)
 
-    assert bill.balanceOf(f"0x{PAYEE.hex()}") == ORDER_UNITS
+    assert bill.balanceOf(PAYEE_TEXT) == ORDER_UNITS
     assert bill.authorizationState(ALICE.address, authorization.nonce) is True
 
 
@@ -318,7 +284,7 @@ def test_nobody_else_can_receive_for_the_payee(bill: Any, authorization: Authori
     signature = signed(bill, authorization, build=RECEIVE)
 
     with boa.reverts("billcoin: caller must be the payee"):
-        bill.receiveWithAuthorization(*arguments(authorization, signature), sender=MALLORY.address)
+        receive(bill, authorization, signature, caller=MALLORY.address)
 
 
 def test_a_receive_cannot_be_front_run_as_a_transfer(
@@ -328,6 +294,4 @@ def test_a_receive_cannot_be_front_run_as_a_transfer(
 
     with boa.reverts("billcoin: invalid signature"):
         relay(bill, authorization, seen_in_mempool)
-    bill.receiveWithAuthorization(
-        *arguments(authorization, seen_in_mempool), sender=f"0x{PAYEE.hex()}"
-    )
+    receive(bill, authorization, seen_in_mempool, caller=PAYEE_TEXT)
