@@ -69,6 +69,12 @@ def faucet(
     say_result(result, f"gave {address} {bill} BILL and {gas} for gas", as_json=as_json)
 
 
+async def _has_code(rpc_url: str, address: str) -> bool:
+    contract = parse_address(address, param="unless-at")
+    async with open_node(rpc_url) as node:
+        return bool(await node.call("eth_getCode", to_hex(contract), "latest") != "0x")
+
+
 def deploy(
     *,
     rpc_url: Annotated[str, typer.Option(envvar="BILLCOIN_NODE_HTTP_URL", help="The node.")],
@@ -89,10 +95,21 @@ def deploy(
             help="Where vaults forward to; by default the devnet's second account.",
         ),
     ] = None,
+    unless_at: Annotated[
+        str | None,
+        typer.Option(
+            "--unless-at",
+            metavar="TOKEN",
+            help="Do nothing when there is a contract at this address already.",
+        ),
+    ] = None,
     wallet: Signer = None,
     as_json: Json = False,
 ) -> None:
     """Deploy BillCoin and the order vault factory; write manifest.json and .env."""
+    if unless_at is not None and asyncio.run(_has_code(rpc_url, unless_at)):
+        say_result({"deployed": False}, f"there is a contract at {unless_at}", as_json=as_json)
+        return
     deployer = _signer(wallet, chain_id)
     if treasury is None:
         require_throwaway_chain(chain_id)
