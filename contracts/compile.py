@@ -6,9 +6,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from ledger.errors import LedgerError
 
 CONTRACTS = ("billcoin", "order_vault", "order_vault_factory")
 EVM_VERSION = "shanghai"
@@ -17,7 +20,7 @@ SOURCES = Path(__file__).parent
 ARTIFACTS = SOURCES / "artifacts"
 
 
-class CompilerMissingError(Exception):
+class CompilerMissingError(LedgerError):
     """The Vyper compiler is not installed: deployments do without it, development does not."""
 
 
@@ -30,16 +33,7 @@ def compile_contract(name: str) -> dict[str, Any]:
     Raises:
         CompilerMissingError: Vyper or snekmate is not installed.
     """
-    if find_spec("vyper") is None or find_spec("snekmate") is None:
-        raise CompilerMissingError(
-            "compiling needs vyper and snekmate: pip install 'billcoin-pay[dev]'"
-        )
-    compiler = import_module("vyper.compiler")
-    bundles = import_module("vyper.compiler.input_bundle")
-    settings = import_module("vyper.compiler.settings").Settings(evm_version=EVM_VERSION)
-    snekmate = find_spec("snekmate")
-    roots = [Path(p).parent for p in (snekmate and snekmate.submodule_search_locations) or []]
-    bundle = bundles.FilesystemInputBundle([*roots, SOURCES])
+    compiler, settings, bundle = _toolchain()
     source = bundle.load_file(f"{name}.vy")
     output = compiler.compile_from_file_input(
         source,
@@ -49,13 +43,35 @@ def compile_contract(name: str) -> dict[str, Any]:
     )
     return {
         "name": name,
-        "compiler": f"vyper {import_module('vyper').__version__}",
+        "compiler": f"vyper {version('vyper')}",
         "evmVersion": EVM_VERSION,
         "sourceSha256": sha256(source.source_code.encode()).hexdigest(),
         "abi": output["abi"],
         "bytecode": output["bytecode"],
         "deployedBytecode": output["bytecode_runtime"],
     }
+
+
+def _toolchain() -> tuple[Any, Any, Any]:
+    """The compiler, its settings, and where it looks for sources.
+
+    Imported by name and only here, so that nothing else needs the compiler to be installed.
+    """
+    snekmate = find_spec("snekmate")
+    if (
+        find_spec("vyper") is None
+        or snekmate is None
+        or snekmate.submodule_search_locations is None
+    ):
+        raise CompilerMissingError(
+            "compiling needs vyper and snekmate, which the dev extra brings: make setup"
+        )
+    packages = [Path(location).parent for location in snekmate.submodule_search_locations]
+    bundle = import_module("vyper.compiler.input_bundle").FilesystemInputBundle(
+        [*packages, SOURCES]
+    )
+    settings = import_module("vyper.compiler.settings").Settings(evm_version=EVM_VERSION)
+    return import_module("vyper.compiler"), settings, bundle
 
 
 def artifact_path(name: str) -> Path:

@@ -73,7 +73,7 @@ def test_compile_without_a_compiler_says_what_to_install(
     monkeypatch.setattr(compiler, "find_spec", lambda _name: None)
 
     assert compiler.main([]) == 2
-    assert "pip install 'billcoin-pay[dev]'" in capsys.readouterr().err
+    assert "which the dev extra brings: make setup" in capsys.readouterr().err
 
 
 def test_the_compiler_is_no_dependency_of_the_loader() -> None:
