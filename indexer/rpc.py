@@ -111,7 +111,7 @@ def _retry_after(header: str | None) -> float:
         return 1.0  # the HTTP-date form: waiting a moment and asking again is as good
 
 
-_BACKOFF = wait_exponential_jitter(initial=0.02, max=2.0, jitter=0.02)
+_BACKOFF = wait_exponential_jitter(multiplier=0.02, max=2.0, jitter=0.02)
 
 
 def _wait_seconds(state: RetryCallState) -> float:

@@ -33,12 +33,13 @@ WHERE p.order_id = ANY($1::text[]) AND t.canonical
 # the tip has passed since, and, after a reorganisation, those whose expiry lies ahead again.
 DUE = """
 SELECT id FROM orders WHERE chain_id = $1 AND (
-    status = 'detected' AND covering_number <= CASE required_finality WHEN 'safe' THEN $2
-                                               ELSE $3 END
-    OR status = 'paid' AND covering_number <= $3
-    OR status = 'awaiting_payment' AND expires_at < $5
-    OR status = 'underpaid' AND expires_at >= least($4, $5) AND expires_at < greatest($4, $5)
-    OR status = 'expired' AND expires_at >= $5
+    status = 'detected' AND covering_number <= CASE required_finality
+        WHEN 'safe' THEN $2::bigint ELSE $3::bigint END
+    OR status = 'paid' AND covering_number <= $3::bigint
+    OR status = 'awaiting_payment' AND expires_at < $5::bigint
+    OR status = 'underpaid' AND expires_at >= least($4::bigint, $5::bigint)
+        AND expires_at < greatest($4::bigint, $5::bigint)
+    OR status = 'expired' AND expires_at >= $5::bigint
 )
 """
 

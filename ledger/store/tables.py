@@ -102,7 +102,7 @@ orders = Table(
     "orders",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("chain_id", BigInteger, ForeignKey("chain.chain_id"), nullable=False),
+    Column("chain_id", BigInteger, nullable=False),
     Column("store_id", Text, nullable=False),
     Column("reference", Text),
     Column("items", JSONB, nullable=False),

@@ -67,7 +67,7 @@ COMMENT ON TABLE transfer IS 'Transfers of BILL, read out of proven receipts.';
 
 CREATE TABLE orders (
     id text PRIMARY KEY,
-    chain_id bigint NOT NULL REFERENCES chain,
+    chain_id bigint NOT NULL,
     store_id text NOT NULL,
     reference text,
     items jsonb NOT NULL,
