@@ -1,0 +1,55 @@
+// Puts the till together.
+
+import * as book from "./book.js";
+import { focusComposer, startComposer } from "./composer.js";
+import { onLanguageChange, switchLanguage, t, translatePage } from "./i18n.js";
+import { showLoaded, startList } from "./list.js";
+import { startOutcome } from "./outcome.js";
+import { showPayment, shownOrderId, startPayment } from "./payment.js";
+import { readySound, soundIsOn, toggleSound } from "./senses.js";
+import { icon } from "./status.js";
+import { startStream } from "./stream.js";
+import { startWatching } from "./watch.js";
+
+const connection = document.getElementById("connection");
+const sound = document.getElementById("sound");
+
+function showConnection(state) {
+  connection.dataset.state = state;
+  document.getElementById("connection-text").textContent = t(`connection.${state}`);
+}
+
+function showSound(on) {
+  sound.setAttribute("aria-pressed", String(on));
+  sound.replaceChildren(icon(on ? "sound" : "mute"));
+}
+
+function created(order) {
+  book.learn(order);
+  showPayment(order.id);
+}
+
+translatePage();
+onLanguageChange(() => showConnection(connection.dataset.state));
+document.getElementById("language").addEventListener("click", switchLanguage);
+showSound(soundIsOn());
+sound.addEventListener("click", () => showSound(toggleSound()));
+readySound();
+startList(showPayment);
+startPayment(() => document.querySelector("dialog[open]") ?? focusComposer());
+startOutcome(focusComposer);
+startComposer(created);
+startWatching();
+startStream({
+  path: "/api/v1/orders/stream",
+  onState: showConnection,
+  onSnapshot: (snapshot) => {
+    book.learnAll(snapshot.orders, shownOrderId());
+    showLoaded();
+  },
+  onEvent: (event, version) => {
+    // The first event about an order is as old as the order.
+    const born = event.type.endsWith("order.created") ? { createdAt: event.createdAt } : {};
+    book.learn({ ...born, ...event.data, version });
+  },
+});

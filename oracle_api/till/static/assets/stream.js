@@ -1,0 +1,80 @@
+// The live connection: server-sent events that mend themselves, and the state that staff see.
+
+const FIRST_RETRY_MILLISECONDS = 500;
+const LONGEST_RETRY_MILLISECONDS = 8000;
+const EVENT_TYPES = ["created", "detected", "paid", "settled", "underpaid", "expired", "cancelled",
+  "paid_late", "reversed", "awaiting_payment", "updated"].map((name) => `order.${name}`);
+
+let source = null;
+let retryTimer = null;
+let retryMilliseconds = FIRST_RETRY_MILLISECONDS;
+let downSince = Date.now();
+let handlers = null;
+
+/** Start with `{path, onSnapshot, onEvent, onState}`; it then goes on for the page's life. */
+export function startStream(wanted) {
+  handlers = wanted;
+  connect();
+  addEventListener("online", reconnect);
+  addEventListener("offline", () => lost("offline"));
+  document.addEventListener("visibilitychange", () => {
+    // A phone that slept may hold a connection that is long dead without a word.
+    if (document.visibilityState === "visible" && slept()) reconnect();
+  });
+  setInterval(tick, 5000);
+}
+
+/** For how long nothing has come; 0 while the stream is up. */
+export function downMilliseconds() {
+  return downSince === null ? 0 : Date.now() - downSince;
+}
+
+let lastTick = Date.now();
+function tick() {
+  if (slept()) reconnect();
+  lastTick = Date.now();
+}
+const slept = () => Date.now() - lastTick > 20000;
+
+function reconnect() {
+  lastTick = Date.now();
+  retryMilliseconds = FIRST_RETRY_MILLISECONDS;
+  connect();
+}
+
+function connect() {
+  clearTimeout(retryTimer);
+  source?.close();
+  source = new EventSource(handlers.path);
+  source.addEventListener("open", up);
+  source.addEventListener("error", failed);
+  source.addEventListener("resync", reconnect);
+  source.addEventListener("snapshot", (message) => {
+    up();
+    handlers.onSnapshot(JSON.parse(message.data));
+  });
+  for (const type of EVENT_TYPES) {
+    source.addEventListener(type, (message) => handlers.onEvent(JSON.parse(message.data)));
+  }
+}
+
+function up() {
+  downSince = null;
+  retryMilliseconds = FIRST_RETRY_MILLISECONDS;
+  handlers.onState("live");
+}
+
+/** A stream that broke is opened anew by us, soon and then ever less often. */
+function failed() {
+  lost(navigator.onLine ? "reconnecting" : "offline");
+  source.close();
+  clearTimeout(retryTimer);
+  // Chance keeps a hundred tills from coming back in the same instant.
+  retryTimer = setTimeout(connect, retryMilliseconds * (0.75 + Math.random() / 2));
+  retryMilliseconds = Math.min(retryMilliseconds * 2, LONGEST_RETRY_MILLISECONDS);
+}
+
+function lost(state) {
+  downSince ??= Date.now();
+  handlers.onState(state);
+}
