@@ -27,7 +27,8 @@ MISCLAIMED = """
 SELECT t.block_number, t.log_index
 FROM transfer t
 JOIN orders o ON o.chain_id = t.chain_id AND o.address = t.recipient
-LEFT JOIN payment p USING (chain_id, block_hash, log_index)
+LEFT JOIN payment p
+    ON (p.chain_id, p.block_hash, p.log_index) = (t.chain_id, t.block_hash, t.log_index)
 WHERE t.chain_id = $1 AND t.canonical AND p.order_id IS DISTINCT FROM o.id
 ORDER BY t.block_number, t.log_index LIMIT 10
 """
