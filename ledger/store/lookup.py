@@ -13,7 +13,8 @@ from ledger.store.standings import read_order, read_payment
 from ledger.verdict import Candidate, Sighting
 
 EVIDENCE = """
-SELECT asked.tx_hash AS asked, c.tip_number, c.tip_hash, c.tip_timestamp, c.safe_number, c.finalized_number,
+SELECT asked.tx_hash AS asked,
+       c.tip_number, c.tip_hash, c.tip_timestamp, c.safe_number, c.finalized_number,
        v.head_number, v.nodes_agreeing, v.nodes_asked,
        extract(epoch FROM v.checked_at)::float8 AS checked_at, v.halt_code, v.halt_reason,
        seen.is_canonical, seen.was_retracted,

@@ -1,0 +1,73 @@
+"""The command line of the oracle."""
+
+import sys
+
+import typer
+
+from ledger.errors import RejectedError
+from oracle_api.application import create_oracle
+from oracle_api.logs import configure_logs
+from oracle_api.server import serve as serve_oracle
+from oracle_api.settings import read_settings
+
+app = typer.Typer(
+    name="billcoin-oracle",
+    help="Answers whether a payment is valid, and tells tills when it is.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def oracle() -> None:
+    """Answers whether a payment is valid, and tells tills when it is."""
+
+
+@app.command()
+def serve() -> None:
+    """Serve the API, the event stream and the till until SIGTERM or Ctrl-C.
+
+    It starts even while the database is away or empty, answers /readyz with the reason, and
+    recovers by itself. Logs are JSON on stderr.
+
+    \b
+    Needed in the environment:
+      DATABASE_URL                           postgresql://user:password@host:port/database
+      BILLCOIN_CHAIN_ID                      the chain that the ledger follows
+      BILLCOIN_TOKEN_ADDRESS                 BillCoin's contract
+      BILLCOIN_VAULT_FACTORY_ADDRESS         the order vault factory
+      BILLCOIN_VAULT_IMPLEMENTATION_ADDRESS  what the factory's implementation() answers
+      BILLCOIN_TREASURY_ADDRESS              where every order's payment ends up
+
+    \b
+    May be set (default):
+      BILLCOIN_ORACLE_HOST (127.0.0.1), BILLCOIN_ORACLE_PORT (8400)
+      BILLCOIN_RATE_MYR_PER_BILL (7.20)      ringgit for one BILL, locked into each order
+      BILLCOIN_ORDER_TTL_SECONDS (900)       how long an order can be paid
+      BILLCOIN_INCLUDED_LIMIT_MYR (50.00)    orders up to this are released at inclusion,
+      BILLCOIN_SAFE_LIMIT_MYR (500.00)       up to this at `safe`, above at `finalized`
+      BILLCOIN_MAX_OBSERVATION_AGE_SECONDS (10), BILLCOIN_MAX_BLOCKS_BEHIND (5),
+      BILLCOIN_MAX_TIP_AGE_SECONDS (60), BILLCOIN_NODES_REQUIRED (1)
+                                             beyond these the oracle refuses to answer
+      BILLCOIN_MAX_WAIT_SECONDS (30)         the longest `Prefer: wait` that is honoured
+      BILLCOIN_STORE_ID (cafeteria)
+      BILLCOIN_CATALOGUE                     JSON: [{"sku", "name", "priceMyr"}, ...]
+      BILLCOIN_LOG_LEVEL (INFO)              DEBUG, INFO, WARNING or ERROR
+    """  # noqa: D301 - typer takes \b as "keep these lines"
+    try:
+        settings = read_settings()
+    except RejectedError as error:
+        typer.echo(f"billcoin-oracle: wrong settings\n{error}", err=True)
+        raise typer.Exit(2) from None
+    configure_logs(settings.log_level)
+    sys.exit(serve_oracle(create_oracle(settings), settings))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""Puts the oracle together: one database, one hub, the routes, and the edge around them."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from ledger.errors import RejectedError
+from oracle_api.database import Database
+from oracle_api.edge import Edge
+from oracle_api.health.endpoints import HealthEndpoints
+from oracle_api.metrics import Metrics
+from oracle_api.orders.endpoints import orders_router
+from oracle_api.orders.resource import OrderWriter
+from oracle_api.orders.service import OrderService
+from oracle_api.payments.documentation import VALIDATE
+from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
+from oracle_api.payments.endpoints import ValidateEndpoint
+from oracle_api.payments.evidence import LANES, EvidenceReader
+from oracle_api.payments.service import Validation
+from oracle_api.problems import Reply, UnavailableError, problem, problem_of
+from oracle_api.settings import Settings
+from oracle_api.stream.documentation import STREAM
+from oracle_api.stream.endpoints import PATH as STREAM_PATH
+from oracle_api.stream.endpoints import StreamEndpoint
+from oracle_api.stream.hub import Hub, StreamLimits
+from oracle_api.stream.listener import Listener
+from oracle_api.stream.snapshot import Snapshots
+from oracle_api.till.routes import router as till_router
+from oracle_api.times import Clock
+
+
+class Oracle:
+    """The oracle as an ASGI application."""
+
+    def __init__(self, settings: Settings, *, clock: Clock, stream_limits: StreamLimits) -> None:
+        self._settings = settings
+        self._database = Database(str(settings.database_url), settings.deployment)
+        self.hub = Hub(stream_limits)
+        metrics = Metrics(self.hub)
+        self._listener = Listener(self._database, self.hub, metrics.orders)
+        self._reader = EvidenceReader(self._database)
+        service = OrderService(settings, clock)
+        self.api = _api(orders_router(settings, self._database, service, self.hub))
+        self.api.router.lifespan_context = self._lifespan
+        health = HealthEndpoints(self._database, self.hub, settings.limits, clock, metrics)
+        validation = Validation(self._database, self._reader, self.hub, settings.limits, clock)
+        writer = OrderWriter(settings.deployment)
+        self._edge = Edge(
+            self.api,
+            direct={
+                ("POST", VALIDATE_PATH): ValidateEndpoint(
+                    validation, metrics, max_wait_seconds=settings.max_wait_seconds
+                ),
+                ("GET", "/healthz"): health.live,
+                ("GET", "/readyz"): health.ready,
+                ("GET", "/metrics"): health.metrics,
+            },
+            streams={
+                ("GET", STREAM_PATH): StreamEndpoint(
+                    self._database, self.hub, Snapshots(self._database, self.hub, writer)
+                )
+            },
+            metrics=metrics,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the server's start and stop."""
+        await self._edge(scope, receive, send)
+
+    def close_streams(self) -> None:
+        """End every stream and wait, since the server stops."""
+        self.hub.close()
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        await self._database.open()
+        lanes = [self._reader.run_lane() for _ in range(LANES)]
+        tasks = [
+            asyncio.create_task(work) for work in (self._listener.run(), self.hub.beat(), *lanes)
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._database.close()
+
+
+def create_oracle(
+    settings: Settings, *, clock: Clock = time.time, stream_limits: StreamLimits | None = None
+) -> Oracle:
+    """The oracle for these settings; `clock` gives Unix seconds."""
+    return Oracle(settings, clock=clock, stream_limits=stream_limits or StreamLimits())
+
+
+def _api(orders: APIRouter) -> FastAPI:
+    # No documentation pages: FastAPI's load scripts from a foreign host.
+    api = FastAPI(
+        title="BillCoin Pay oracle",
+        version=version("billcoin-pay"),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    api.include_router(orders)
+    api.include_router(till_router)
+    api.add_exception_handler(RejectedError, _on_refusal)
+    api.add_exception_handler(UnavailableError, _on_refusal)
+    api.add_exception_handler(RequestValidationError, _on_malformed)
+    api.add_exception_handler(HTTPException, _on_http_error)
+    api.add_exception_handler(Exception, _on_refusal)
+    _document_direct_routes(api)
+    return api
+
+
+def _document_direct_routes(api: FastAPI) -> None:
+    """Add to OpenAPI what the edge answers itself."""
+    generate = api.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = generate()
+        schema["paths"].setdefault(VALIDATE_PATH, {"post": VALIDATE})
+        schema["paths"].setdefault(STREAM_PATH, {"get": STREAM})
+        return schema
+
+    api.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's own guide extends it
+
+
+async def _on_refusal(request: Request, error: Exception) -> Response:
+    return _response(problem_of(error, request_id=request.state.request_id))
+
+
+async def _on_malformed(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    # `body` and a position inside broken JSON say nothing to a client.
+    place = [str(part) for part in first["loc"][1:]]
+    is_broken = first["type"] == "json_invalid"
+    return _response(
+        problem(
+            400,
+            "body_malformed" if is_broken or not place else "parameter_invalid",
+            "the body is not JSON" if is_broken else first["msg"],
+            request_id=request.state.request_id,
+            param=None if is_broken else ".".join(place)[:120] or None,
+        )
+    )
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    codes = {404: "route_not_found", 405: "method_not_allowed"}
+    reply = problem(
+        error.status_code,
+        codes.get(error.status_code, "request_invalid"),
+        error.detail,
+        request_id=request.state.request_id,
+    )
+    response = _response(reply)
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+def _response(reply: Reply) -> Response:
+    headers = {name.decode(): value.decode() for name, value in reply.headers}
+    return Response(reply.body, status_code=reply.status, headers=headers)

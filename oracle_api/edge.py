@@ -1,0 +1,194 @@
+"""The outermost layer: what is true of every request, and the short way for the hot routes."""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ledger.errors import RejectedError
+from oracle_api.metrics import Metrics
+from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
+from oracle_api.payments.endpoints import refusal
+from oracle_api.problems import Header, Reply, problem, problem_of
+from oracle_api.request import DirectRequest, read_body
+
+REQUEST_ID_HEADER: Final = b"x-request-id"
+
+# A page of ours loads nothing from elsewhere and runs no script but its own files.
+_PAGE_POLICY: Final = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    b"font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; "
+    b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS: Final[tuple[Header, ...]] = (
+    (b"content-security-policy", _PAGE_POLICY),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
+)
+_NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+log = structlog.get_logger()
+
+DirectRoute = Callable[[DirectRequest], Awaitable[Reply]]
+StreamRoute = Callable[[DirectRequest, Receive, Send], Awaitable[Reply | None]]
+"""Sends its own answer and returns None, or returns a refusal that has still to be sent."""
+
+
+class Edge:
+    """Gives every request an id and limits, every answer its headers, every error a shape.
+
+    Requests to `direct` routes and `streams` go there at once, all others to `inner`.
+    """
+
+    def __init__(
+        self,
+        inner: ASGIApp,
+        *,
+        direct: Mapping[tuple[str, str], DirectRoute],
+        streams: Mapping[tuple[str, str], StreamRoute],
+        metrics: Metrics,
+    ) -> None:
+        self._inner = inner
+        self._direct = direct
+        self._streams = streams
+        self._direct_paths = {path for _, path in (*direct, *streams)}
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        request_id, announced = _read_head(scope["headers"])
+        structlog.contextvars.bind_contextvars(requestId=request_id)
+        method, path = scope["method"], scope["path"]
+        body = b""
+        if method in _WITH_BODY:
+            try:
+                read = await read_body(receive, announced=announced)
+            except RejectedError as error:
+                more = refusal(error.code) if path == VALIDATE_PATH else None
+                reply = problem_of(error, request_id=request_id, more=more)
+                # What was not read would be taken for the next request.
+                await self._send(reply, request_id, scope, send, last=True)
+                return
+            if read is None:
+                return
+            body = read
+        if path in self._direct_paths:
+            request = DirectRequest(
+                request_id, method, path, scope["query_string"], scope["headers"], body
+            )
+            await self._answer_directly(request, scope, receive, send)
+        else:
+            await self._pass_on(scope, body, receive, send, request_id)
+
+    async def _answer_directly(
+        self, request: DirectRequest, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        route = self._direct.get((request.method, request.path))
+        stream = self._streams.get((request.method, request.path))
+        reply: Reply | None
+        try:
+            if route is not None:
+                reply = await route(request)
+            elif stream is not None:
+                reply = await stream(request, receive, send)
+            else:
+                reply = self._method_not_allowed(request)
+        except Exception as error:
+            log.exception("a request failed", path=request.path)
+            more = refusal("internal_error") if request.path == VALIDATE_PATH else None
+            reply = problem_of(error, request_id=request.id, more=more)
+        if reply is None:
+            self._metrics.requests.labels(request.path, request.method, "200").inc()
+        else:
+            await self._send(reply, request.id, scope, send)
+
+    def _method_not_allowed(self, request: DirectRequest) -> Reply:
+        allowed = [
+            method for method, path in (*self._direct, *self._streams) if path == request.path
+        ]
+        more = refusal("method_not_allowed") if request.path == VALIDATE_PATH else None
+        detail = f"only {', '.join(allowed)} here"
+        reply = problem(405, "method_not_allowed", detail, request_id=request.id, more=more)
+        allow = (b"allow", ", ".join(allowed).encode())
+        return Reply(reply.status, reply.body, (*reply.headers, allow))
+
+    async def _send(
+        self, reply: Reply, request_id: str, scope: Scope, send: Send, *, last: bool = False
+    ) -> None:
+        route = scope["path"] if scope["path"] in self._direct_paths else "refused"
+        self._metrics.requests.labels(route, scope["method"], str(reply.status)).inc()
+        headers = [
+            *reply.headers,
+            (b"content-length", b"%d" % len(reply.body)),
+            (REQUEST_ID_HEADER, request_id.encode()),
+            _NOSNIFF,
+        ]
+        if last:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
+
+    async def _pass_on(
+        self, scope: Scope, body: bytes, receive: Receive, send: Send, request_id: str
+    ) -> None:
+        status = 0
+        is_body_given = scope["method"] not in _WITH_BODY
+
+        async def receive_again() -> Message:
+            nonlocal is_body_given
+            if is_body_given:
+                return await receive()
+            is_body_given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _with_security(message.get("headers", ()), request_id)
+            await send(message)
+
+        scope.setdefault("state", {})["request_id"] = request_id
+        try:
+            await self._inner(scope, receive_again, send_with_headers)
+        except Exception as error:
+            log.exception("a request failed", path=scope["path"])
+            if not status:
+                await self._send(problem_of(error, request_id=request_id), request_id, scope, send)
+                return
+        self._metrics.requests.labels(_route_of(scope), scope["method"], str(status)).inc()
+
+
+def _read_head(headers: list[Header]) -> tuple[str, int]:
+    """The request's id, a client's own if it is harmless, and the length of its body."""
+    request_id, announced = "", 0
+    for name, value in headers:
+        if name == REQUEST_ID_HEADER and _REQUEST_ID.fullmatch(value):
+            request_id = value.decode()
+        elif name == b"content-length" and value.isdigit():
+            announced = int(value)
+    return request_id or f"req_{secrets.token_hex(10)}", announced
+
+
+def _with_security(headers: Any, request_id: str) -> list[Header]:
+    own = [(bytes(name).lower(), bytes(value)) for name, value in headers]
+    names = {name for name, _ in own}
+    added = [header for header in SECURITY_HEADERS if header[0] not in names]
+    return [*own, *added, (REQUEST_ID_HEADER, request_id.encode())]
+
+
+def _route_of(scope: Scope) -> str:
+    # Never the path itself: strangers choose paths, and each would be a new time series.
+    return getattr(scope.get("route"), "path", None) or "unmatched"

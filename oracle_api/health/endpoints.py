@@ -1,0 +1,75 @@
+"""`/healthz`, `/readyz` and `/metrics`, for the machines that look after us."""
+
+import orjson
+
+from ledger.confidence import Limits, doubt
+from ledger.store.cursor import read_cursor
+from ledger.store.observation import read_observation
+from oracle_api.database import Database
+from oracle_api.metrics import CONTENT_TYPE, Metrics
+from oracle_api.payments.service import DOUBT_DETAIL
+from oracle_api.problems import JSON, Reply, UnavailableError, problem_of
+from oracle_api.request import DirectRequest
+from oracle_api.stream.hub import Hub
+from oracle_api.times import Clock
+
+_PLAIN = ((b"content-type", JSON), (b"cache-control", b"no-store"))
+
+
+class HealthEndpoints:
+    """Answers about ourselves."""
+
+    def __init__(
+        self, database: Database, hub: Hub, limits: Limits, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._database = database
+        self._hub = hub
+        self._limits = limits
+        self._clock = clock
+        self._metrics = metrics
+
+    async def live(self, _: DirectRequest) -> Reply:
+        """The process lives; that alone, so that nobody restarts it because a database is away."""
+        return Reply(200, b'{"status":"live"}', _PLAIN)
+
+    async def ready(self, request: DirectRequest) -> Reply:
+        """Whether a validation would be answered now."""
+        try:
+            tip_number = await self._check()
+        except UnavailableError as error:
+            return problem_of(error, request_id=request.id)
+        body = orjson.dumps({"status": "ready", "blockNumber": tip_number})
+        return Reply(200, body, _PLAIN)
+
+    async def metrics(self, _: DirectRequest) -> Reply:
+        """What Prometheus reads."""
+        headers = ((b"content-type", CONTENT_TYPE), (b"cache-control", b"no-store"))
+        return Reply(200, self._metrics.render(), headers)
+
+    async def _check(self) -> int:
+        """The tip that we would answer from.
+
+        Raises:
+            UnavailableError: the first reason not to.
+        """
+        if self._hub.is_closing:
+            raise UnavailableError("shutting_down", "this replica is shutting down")
+        chain_id = self._database.deployment.chain_id
+        async with self._database.reading() as connection:
+            await self._database.check(connection)
+            cursor = await read_cursor(connection, chain_id)
+            observation = await read_observation(connection, chain_id)
+        if cursor is None:
+            raise UnavailableError("ledger_empty", DOUBT_DETAIL["ledger_empty"])
+        reason = doubt(
+            observation,
+            tip_number=cursor.tip.number,
+            tip_timestamp=cursor.tip_timestamp,
+            now=self._clock(),
+            limits=self._limits,
+        )
+        if reason is not None:
+            raise UnavailableError(str(reason), DOUBT_DETAIL[reason])
+        if self._hub.tail is None:
+            raise UnavailableError("journal_unread", "the journal has not been read yet")
+        return cursor.tip.number

@@ -1,0 +1,1 @@
+"""Makes orders, shows them and cancels them."""

@@ -1,0 +1,175 @@
+"""The routes about orders."""
+
+import asyncio
+import hashlib
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from oracle_api.database import Database
+from oracle_api.orders.documentation import (
+    CANCEL,
+    CREATE,
+    LIST,
+    QR,
+    READ,
+)
+from oracle_api.orders.qr import payment_qr_svg
+from oracle_api.orders.repository import PaidOrder, list_by_status, read_with_payments
+from oracle_api.orders.requests import (
+    NewOrderRequest,
+    order_not_found,
+    read_before,
+    read_idempotency_key,
+    read_limit,
+    read_order_id,
+    read_statuses,
+)
+from oracle_api.orders.resource import OPEN_STATUSES, OrderWriter
+from oracle_api.orders.service import OrderService
+from oracle_api.preference import applied, preferred_wait
+from oracle_api.settings import Settings
+from oracle_api.stream.hub import Hub
+
+JSON = "application/json"
+QR_MAX_AGE_SECONDS = 86_400
+"""What an order's code says never changes."""
+
+
+def orders_router(
+    settings: Settings, database: Database, service: OrderService, hub: Hub
+) -> APIRouter:
+    """The routes, around the process's one database and hub."""
+    router = APIRouter(prefix="/api/v1/orders", tags=["orders"])
+    routes = OrderRoutes(settings, database, service, hub)
+    router.add_api_route("", routes.create, methods=["POST"], status_code=201, **CREATE)
+    router.add_api_route("", routes.list, methods=["GET"], **LIST)
+    router.add_api_route("/{order_id}", routes.read, methods=["GET"], **READ)
+    router.add_api_route("/{order_id}/cancel", routes.cancel, methods=["POST"], **CANCEL)
+    router.add_api_route("/{order_id}/qr.svg", routes.qr, methods=["GET"], **QR)
+    return router
+
+
+class OrderRoutes:
+    """Each opens the transaction in which the service works."""
+
+    def __init__(
+        self, settings: Settings, database: Database, service: OrderService, hub: Hub
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._service = service
+        self._hub = hub
+        self._writer = OrderWriter(settings.deployment)
+
+    async def create(
+        self,
+        order: NewOrderRequest,
+        idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None,
+    ) -> Response:
+        """Make an order; the same Idempotency-Key and body always give the same order."""
+        key = read_idempotency_key(idempotency_key)
+        async with self._database.writing() as connection:
+            made = await self._service.make(connection, order, idempotency_key=key)
+        headers = {"location": f"/api/v1/orders/{made.paid_order.order.id}"}
+        if made.is_replayed:
+            headers["idempotent-replayed"] = "true"
+        return self._order_response(made.paid_order, status=201, headers=headers)
+
+    async def list(
+        self,
+        status: Annotated[str | None, Query(max_length=200)] = None,
+        limit: Annotated[str | None, Query(max_length=4)] = None,
+        before: Annotated[str | None, Query(max_length=64)] = None,
+    ) -> Response:
+        """Orders, newest first; the open ones if no status is asked for."""
+        statuses = read_statuses(status, OPEN_STATUSES)
+        async with self._database.reading() as connection:
+            found = await list_by_status(
+                connection, statuses, before_id=read_before(before), limit=read_limit(limit)
+            )
+        document = {
+            "data": [self._writer.write(order) for order in found.page],
+            "hasMore": found.has_more,
+            "next": found.page[-1].id if found.has_more else None,
+        }
+        return _json(document)
+
+    async def read(self, request: Request, order_id: str) -> Response:
+        """One order; with `Prefer: wait` the answer is held while the order stays as it is."""
+        order_id = read_order_id(order_id)
+        wait_seconds = preferred_wait(
+            request.headers.raw, max_seconds=self._settings.max_wait_seconds
+        )
+        known = request.headers.get("if-none-match")
+        deadline = asyncio.get_running_loop().time() + wait_seconds
+        with self._hub.watching(order_id) as watch:
+            body, tag = await self._tagged(order_id)
+            first = tag if known is None else None
+            while wait_seconds and (tag == first or _matches(known, tag)):
+                left = deadline - asyncio.get_running_loop().time()
+                if not await watch.change(timeout_seconds=left):
+                    break
+                body, tag = await self._tagged(order_id)
+        headers = {"etag": tag, "cache-control": "no-cache"}
+        headers |= {name.decode(): value.decode() for name, value in applied(wait_seconds)}
+        if _matches(known, tag):
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type=JSON, headers=headers)
+
+    async def cancel(self, order_id: str) -> Response:
+        """Cancel an order that has not been paid."""
+        order_id = read_order_id(order_id)
+        async with self._database.writing() as connection:
+            cancelled = await self._service.cancel(connection, order_id)
+        return self._order_response(cancelled)
+
+    async def qr(self, order_id: str) -> Response:
+        """The order's payment request as a QR code."""
+        order_id = read_order_id(order_id)
+        async with self._database.reading() as connection:
+            found = await read_with_payments(connection, order_id)
+        if found is None:
+            raise order_not_found()
+        image = payment_qr_svg(self._writer.payment_uri(found.order))
+        cache = f"public, max-age={QR_MAX_AGE_SECONDS}, immutable"
+        return Response(image, media_type="image/svg+xml", headers={"cache-control": cache})
+
+    async def _tagged(self, order_id: str) -> tuple[bytes, str]:
+        """The order as JSON and its entity tag.
+
+        The version alone would not do: a reorganisation can move a payment to another block of
+        the same height, which the journal does not tell.
+        """
+        async with self._database.reading() as connection:
+            found = await read_with_payments(connection, order_id)
+        if found is None:
+            raise order_not_found()
+        body = orjson.dumps(self._writer.write_with_payments(found.order, found.payments))
+        return body, f'"{found.order.version}-{hashlib.sha256(body).hexdigest()[:12]}"'
+
+    def _order_response(
+        self, found: PaidOrder, *, status: int = 200, headers: dict[str, str] | None = None
+    ) -> Response:
+        document = self._writer.write_with_payments(found.order, found.payments)
+        return _json(document, status=status, headers=headers)
+
+
+def _json(
+    document: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(
+        orjson.dumps(document),
+        status_code=status,
+        media_type=JSON,
+        headers={"cache-control": "no-store"} | (headers or {}),
+    )
+
+
+def _matches(if_none_match: str | None, tag: str) -> bool:
+    """Whether a client already has what `tag` names (weak comparison, as RFC 9110 wants)."""
+    if if_none_match is None:
+        return False
+    tags = [one.strip().removeprefix("W/") for one in if_none_match.split(",")]
+    return tag in tags or tags == ["*"]

@@ -1,0 +1,43 @@
+"""Reads orders with what belongs to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledger.order import Payment, Status
+from ledger.store.orders import StoredOrder, list_orders, read_order_by_id
+from ledger.store.pool import Connection
+from ledger.store.standings import read_payments
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Orders, newest first, and whether older ones follow."""
+
+    page: Sequence[StoredOrder]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PaidOrder:
+    """An order and its canonical payments, in chain order."""
+
+    order: StoredOrder
+    payments: Sequence[Payment]
+
+
+async def read_with_payments(connection: Connection, order_id: str) -> PaidOrder | None:
+    """One order with its payments, or None."""
+    order = await read_order_by_id(connection, order_id)
+    if order is None:
+        return None
+    payments = (await read_payments(connection, [order_id]))[order_id]
+    in_order = sorted(payments, key=lambda payment: (payment.block_number, payment.log_index))
+    return PaidOrder(order, in_order)
+
+
+async def list_by_status(
+    connection: Connection, statuses: Sequence[Status], *, before_id: str | None, limit: int
+) -> Page:
+    """At most `limit` orders of the given statuses."""
+    found = await list_orders(connection, statuses, before_id=before_id, limit=limit + 1)
+    return Page(found[:limit], len(found) > limit)

@@ -1,0 +1,155 @@
+"""What a till may ask for, checked before anything else looks at it."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from ledger.errors import RejectedError
+from ledger.order import Status
+from ledger.units import Sen, parse_myr
+
+MAX_ITEMS = 50
+MAX_QUANTITY = 100
+MAX_AMOUNT_SEN = 10_000_00
+"""RM 10,000: no cafeteria order is larger, a typing error is."""
+
+MAX_LIST = 100
+
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
+_ORDER_ID = re.compile(r"ord_[0-9a-z]{26}", re.ASCII)
+
+
+class Item(BaseModel):
+    """So many of one product."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    sku: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+
+
+class NewOrderRequest(BaseModel):
+    """An order to be made: either items of the catalogue or an amount in ringgit."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"items": [{"sku": "fresh-250ml", "quantity": 1}], "reference": "table 4"},
+                {"amountMyr": "1.80"},
+            ]
+        },
+    )
+
+    items: Annotated[list[Item], Field(min_length=1, max_length=MAX_ITEMS)] | None = None
+    amountMyr: Annotated[str, StringConstraints(max_length=20)] | None = None  # noqa: N815
+    reference: (
+        Annotated[
+            str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")
+        ]
+        | None
+    ) = None
+
+    def digest(self) -> bytes:
+        """32 bytes that tell whether a repeated request asks for the same."""
+        return hashlib.sha256(orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def read_idempotency_key(value: str | None) -> str:
+    """The Idempotency-Key header.
+
+    Raises:
+        RejectedError: `idempotency_key_missing` or `idempotency_key_invalid`.
+    """
+    if value is None:
+        raise RejectedError(
+            "idempotency_key_missing",
+            "send an Idempotency-Key header with a value of your own for this order",
+            param="Idempotency-Key",
+        )
+    if _PRINTABLE.fullmatch(value) is None:
+        raise RejectedError(
+            "idempotency_key_invalid",
+            "Idempotency-Key must be 1 to 255 printable ASCII characters",
+            param="Idempotency-Key",
+        )
+    return value
+
+
+def read_amount(text: str) -> Sen:
+    """An order's amount.
+
+    Raises:
+        RejectedError: `amount_invalid`.
+    """
+    amount = parse_myr(text, param="amountMyr")
+    if not 0 < amount <= MAX_AMOUNT_SEN:
+        raise RejectedError(
+            "amount_invalid",
+            f"amountMyr must be more than 0 and at most {MAX_AMOUNT_SEN // 100}",
+            param="amountMyr",
+        )
+    return amount
+
+
+def read_order_id(text: str) -> str:
+    """An order's id; what cannot be one is no order.
+
+    Raises:
+        RejectedError: `order_not_found`.
+    """
+    if _ORDER_ID.fullmatch(text) is None:
+        raise order_not_found()
+    return text
+
+
+def read_statuses(text: str | None, default: Sequence[Status]) -> Sequence[Status]:
+    """A comma-separated list of statuses.
+
+    Raises:
+        RejectedError: `status_unknown`.
+    """
+    if text is None:
+        return default
+    try:
+        return sorted({Status(name) for name in text.split(",")})
+    except ValueError:
+        names = ", ".join(Status)
+        raise RejectedError(
+            "status_unknown", f"status must be a list of: {names}", param="status"
+        ) from None
+
+
+def read_limit(text: str | None, *, default: int = 50) -> int:
+    """How many orders a page may have.
+
+    Raises:
+        RejectedError: `limit_invalid`.
+    """
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_LIST):  # noqa: PLR2004 - before int() reads it
+        raise RejectedError("limit_invalid", f"limit must be 1 to {MAX_LIST}", param="limit")
+    return int(text)
+
+
+def read_before(text: str | None) -> str | None:
+    """Where a page ends: an order's id, as `next` gave it.
+
+    Raises:
+        RejectedError: `before_invalid`.
+    """
+    if text is not None and _ORDER_ID.fullmatch(text) is None:
+        raise RejectedError("before_invalid", "before must be an order's id", param="before")
+    return text
+
+
+def order_not_found() -> RejectedError:
+    """The refusal for an id that no order has."""
+    return RejectedError("order_not_found", "there is no such order", param="id")

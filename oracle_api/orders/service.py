@@ -1,0 +1,181 @@
+"""Makes and cancels orders inside a transaction that the route has opened."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ledger.errors import RejectedError
+from ledger.ids import sortable_id
+from ledger.journal import Event, order_event_data
+from ledger.order import Order, Standing, Status
+from ledger.order_address import order_address, order_key
+from ledger.payment_policy import bill_due
+from ledger.store.cursor import read_cursor
+from ledger.store.journal import notify, read_last_seq
+from ledger.store.orders import NewOrder, insert_order, mark_cancelled
+from ledger.store.pool import Connection
+from ledger.store.standings import refresh_standings
+from ledger.units import Sen, Units, format_myr
+from oracle_api.orders.repository import PaidOrder, read_with_payments
+from oracle_api.orders.requests import MAX_AMOUNT_SEN, NewOrderRequest, order_not_found, read_amount
+from oracle_api.problems import UnavailableError
+from oracle_api.settings import Settings
+from oracle_api.times import Clock, rfc3339, rfc3339_seconds, to_datetime
+
+log = structlog.get_logger()
+
+ID_RANDOM_BYTES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class MadeOrder:
+    """An order that was made now, or, when replayed, by the same request before."""
+
+    paid_order: PaidOrder
+    is_replayed: bool
+
+
+class OrderService:
+    """Makes and cancels orders; randomness and time are passed in."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._random_bytes = random_bytes
+
+    async def make(
+        self, connection: Connection, request: NewOrderRequest, *, idempotency_key: str
+    ) -> MadeOrder:
+        """Make an order, or find the one that this request made before.
+
+        Raises:
+            RejectedError: `idempotency_key_reused`, `order_empty`, `sku_unknown` or
+                `amount_invalid`.
+        """
+        now = self._clock()
+        order = self._new_order(request, idempotency_key, now)
+        event = _created_event(order)
+        order_id, is_replayed = await insert_order(
+            connection, order, event=event, now=to_datetime(now)
+        )
+        made = await _existing(connection, order_id)
+        log.info("order made", orderId=order_id, replayed=is_replayed)
+        return MadeOrder(made, is_replayed)
+
+    async def cancel(self, connection: Connection, order_id: str) -> PaidOrder:
+        """Cancel an order that nobody has paid; cancelling twice is as good as once.
+
+        Raises:
+            RejectedError: `order_not_found`, or `order_not_cancellable` when it was paid.
+        """
+        chain_id = self._settings.chain_id
+        moment = to_datetime(self._clock())
+        if await mark_cancelled(connection, order_id, now=moment):
+            cursor = await read_cursor(connection, chain_id)
+            if cursor is None:
+                raise UnavailableError("ledger_empty", "the indexer has not registered its chain")
+            await refresh_standings(connection, [order_id], cursor.depths, now=moment)
+            await notify(connection, tip_number=None, last_seq=await read_last_seq(connection))
+            log.info("order cancelled", orderId=order_id)
+        found = await _existing(connection, order_id)
+        if found.order.status is not Status.CANCELLED:
+            raise RejectedError(
+                "order_not_cancellable",
+                f"the order is {found.order.status}: only one that is not paid can be cancelled",
+                param="id",
+            )
+        return found
+
+    def _new_order(self, request: NewOrderRequest, key: str, now: float) -> NewOrder:
+        settings = self._settings
+        items, amount = self._price(request)
+        order_id = sortable_id(
+            "ord",
+            unix_milliseconds=int(now * 1000),
+            randomness=self._random_bytes(ID_RANDOM_BYTES),
+        )
+        return NewOrder(
+            id=order_id,
+            chain_id=settings.chain_id,
+            store_id=settings.store_id,
+            reference=request.reference,
+            items=items,
+            amount_myr=amount,
+            rate_myr_per_bill=settings.rate_myr_per_bill,
+            amount_due=bill_due(amount, rate_myr_per_bill=settings.rate_myr_per_bill),
+            address=order_address(
+                factory=settings.vault_factory_address,
+                implementation=settings.vault_implementation_address,
+                treasury=settings.treasury_address,
+                order_key=order_key(order_id),
+            ),
+            required_finality=settings.confirmation_policy.required_finality(amount),
+            created_at=to_datetime(now),
+            expires_at=int(now) + settings.order_ttl_seconds,
+            idempotency_key=key,
+            request_digest=request.digest(),
+        )
+
+    def _price(self, request: NewOrderRequest) -> tuple[list[dict[str, Any]], Sen]:
+        if (request.items is None) is (request.amountMyr is None):
+            raise RejectedError("order_empty", "give either items or amountMyr", param="items")
+        if request.items is None:
+            return [], read_amount(str(request.amountMyr))
+        items, total = [], 0
+        for position, item in enumerate(request.items):
+            product = self._settings.products.get(item.sku)
+            if product is None:
+                raise RejectedError(
+                    "sku_unknown",
+                    f"the store does not sell {item.sku!r}",
+                    param=f"items.{position}.sku",
+                )
+            total += product.price_myr * item.quantity
+            items.append(
+                {
+                    "sku": product.sku,
+                    "name": product.name,
+                    "quantity": item.quantity,
+                    "unitPriceMyr": format_myr(product.price_myr),
+                }
+            )
+        if total > MAX_AMOUNT_SEN:
+            limit = format_myr(Sen(MAX_AMOUNT_SEN))
+            raise RejectedError("amount_invalid", f"an order has at most RM {limit}", param="items")
+        return items, Sen(total)
+
+
+async def _existing(connection: Connection, order_id: str) -> PaidOrder:
+    found = await read_with_payments(connection, order_id)
+    if found is None:
+        raise order_not_found()
+    return found
+
+
+def _created_event(order: NewOrder) -> Event:
+    """What tells tills of a new order; enough to show it without asking for it."""
+    fresh = Order(
+        id=order.id,
+        amount_due=order.amount_due,
+        amount_myr=order.amount_myr,
+        required_finality=order.required_finality,
+        expires_at=order.expires_at,
+    )
+    standing = Standing(Status.AWAITING_PAYMENT, Units(0), Units(0), None)
+    more = {
+        "reference": order.reference,
+        "items": list(order.items),
+        "storeId": order.store_id,
+        "createdAt": rfc3339(order.created_at),
+        "expiresAt": rfc3339_seconds(order.expires_at),
+    }
+    return Event("order.created", order.id, order_event_data(fresh, standing) | more)

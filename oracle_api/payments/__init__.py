@@ -1,0 +1,1 @@
+"""Answers whether a payment is valid."""

@@ -1,0 +1,60 @@
+"""Writes a verdict as US-004 wants it, with everything that it rests on."""
+
+from typing import Any, Final
+
+import orjson
+
+from ledger.json_hex import to_hex
+from ledger.verdict import RETRYABLE
+from oracle_api.payments.service import Answer
+from oracle_api.times import rfc3339_seconds
+
+NO: Final = {"valid": False, "confirmedAt": None}
+"""What every answer that is no verdict says beside its `error`: never a yes."""
+
+
+def write_answer(answer: Answer) -> bytes:
+    """The body of a validation that was carried out."""
+    verdict, evidence = answer.verdict, answer.evidence
+    confirmed_at = verdict.confirmed_at
+    return orjson.dumps(
+        {
+            "valid": verdict.is_valid,
+            "confirmedAt": None if confirmed_at is None else rfc3339_seconds(confirmed_at),
+            "error": None if verdict.is_valid else verdict.code,
+            "verdict": _verdict(answer)
+            | {
+                "asOf": {
+                    "blockNumber": evidence.depths.tip_number,
+                    "blockHash": to_hex(evidence.tip_hash),
+                    "timestamp": rfc3339_seconds(evidence.depths.tip_timestamp),
+                    "blocksBehind": _blocks_behind(answer),
+                },
+                "nodesAgreeing": evidence.observation and evidence.observation.nodes_agreeing,
+                "nodesAsked": evidence.observation and evidence.observation.nodes_asked,
+                "verification": "full",
+                "retryable": verdict.code in RETRYABLE,
+            },
+        }
+    )
+
+
+def _verdict(answer: Answer) -> dict[str, Any]:
+    verdict = answer.verdict
+    payment = verdict.payment
+    return {
+        "orderId": verdict.order_id,
+        "status": verdict.status,
+        "code": verdict.code,
+        "finality": verdict.finality,
+        "confirmations": verdict.confirmations,
+        "blockNumber": None if payment is None else payment.block_number,
+        "blockHash": None if payment is None else to_hex(payment.block_hash),
+    }
+
+
+def _blocks_behind(answer: Answer) -> int | None:
+    observation = answer.evidence.observation
+    if observation is None:
+        return None
+    return max(0, observation.head_number - answer.evidence.depths.tip_number)

@@ -1,0 +1,49 @@
+"""`POST /api/v1/payments/validate`, the hot route: bytes in, bytes out."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ledger.errors import RejectedError
+from oracle_api.metrics import Metrics
+from oracle_api.payments.answer import NO, write_answer
+from oracle_api.payments.question import read_question
+from oracle_api.payments.service import Validation
+from oracle_api.preference import applied, preferred_wait
+from oracle_api.problems import JSON, Reply, UnavailableError, problem_of
+from oracle_api.request import DirectRequest
+
+PATH = "/api/v1/payments/validate"
+
+_HEADERS = ((b"content-type", JSON), (b"cache-control", b"no-store"))
+
+
+class ValidateEndpoint:
+    """Answers a validation; every answer has `valid`, `confirmedAt` and `error`."""
+
+    def __init__(
+        self, validation: Validation, metrics: Metrics, *, max_wait_seconds: float
+    ) -> None:
+        self._validation = validation
+        self._metrics = metrics
+        self._max_wait_seconds = max_wait_seconds
+
+    async def __call__(self, request: DirectRequest) -> Reply:
+        """Answer one request; failures too are answers, so this raises nothing."""
+        started = time.perf_counter()
+        wait_seconds = preferred_wait(request.headers, max_seconds=self._max_wait_seconds)
+        try:
+            question = read_question(request.body)
+            answer = await self._validation.answer(question, wait_seconds=wait_seconds)
+        except (RejectedError, UnavailableError) as error:
+            self._metrics.validations.labels(error.code).inc()
+            return problem_of(error, request_id=request.id, more=refusal(error.code))
+        if not wait_seconds:
+            self._metrics.validation_latency.observe(time.perf_counter() - started)
+        self._metrics.validations.labels(answer.verdict.code).inc()
+        return Reply(200, write_answer(answer), (*_HEADERS, *applied(wait_seconds)))
+
+
+def refusal(code: str) -> Mapping[str, Any]:
+    """US-004's three fields for an answer that is no verdict."""
+    return {**NO, "error": code}

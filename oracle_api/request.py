@@ -1,0 +1,59 @@
+"""A request to a direct route, read whole and within limits."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.types import Receive
+
+from ledger.errors import RejectedError
+
+MAX_BODY_BYTES = 64 * 1024
+BODY_TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class DirectRequest:
+    """What a direct route gets; header names are lower case."""
+
+    id: str
+    method: str
+    path: str
+    query: bytes
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+
+
+async def read_body(receive: Receive, *, announced: int) -> bytes | None:
+    """The whole body, or None when the client has gone.
+
+    Raises:
+        RejectedError: `body_too_large`, before it is read when it announces itself as that, or
+            `request_timeout` when it takes too long to come.
+    """
+    if announced > MAX_BODY_BYTES:
+        raise _too_large()
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+    else:
+        parts = bytearray()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+                while message["type"] == "http.request":
+                    parts += message.get("body", b"")
+                    if len(parts) > MAX_BODY_BYTES or not message.get("more_body"):
+                        break
+                    message = await receive()
+                else:
+                    return None
+        except TimeoutError:
+            raise RejectedError("request_timeout", "the body took too long to come") from None
+        body = bytes(parts)
+    if len(body) > MAX_BODY_BYTES:
+        raise _too_large()
+    return body
+
+
+def _too_large() -> RejectedError:
+    return RejectedError("body_too_large", f"the body may have at most {MAX_BODY_BYTES} bytes")

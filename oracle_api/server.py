@@ -1,0 +1,143 @@
+"""uvicorn with the limits that it leaves open, and streams that end before it waits for them."""
+
+import asyncio
+import contextlib
+import gc
+import socket
+from typing import Any
+
+import structlog
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from oracle_api.application import Oracle
+from oracle_api.settings import Settings
+
+MAX_HEAD_BYTES = 32 * 1024
+"""Request line and headers together; a browser sends about one."""
+
+HEAD_TIMEOUT_SECONDS = 10.0
+KEEP_ALIVE_SECONDS = 65
+"""Longer than a usual proxy keeps idle connections, so that the proxy closes first."""
+
+SHUTDOWN_SECONDS = 5
+BACKLOG = 4096
+
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+log = structlog.get_logger()
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """One connection, which may neither send an endless head nor take for ever to send it."""
+
+    _head_bytes = 0
+    _is_head_open = True
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock: a connection that says nothing is closed as well."""
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what belongs to a head that has not ended."""
+        super().data_received(data)
+        if self._is_head_open and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self.transport.write(_HEAD_TOO_LARGE)
+                self.transport.close()
+            elif self._head_timer is None:
+                self._head_timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, self.transport.close)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._is_head_open, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head has ended."""
+        self._is_head_open = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is left to time."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+class OracleServer(uvicorn.Server):
+    """A server that first ends streams and waits, which else would hold up its shutdown."""
+
+    def __init__(self, oracle: Oracle, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._oracle = oracle
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening, and leave what lives for ever out of garbage collection."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+        log.info("serving", addresses=self.addresses)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then the server."""
+        self._oracle.close_streams()
+        await super().shutdown(sockets)
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens, as `host:port`; a port of 0 is resolved here."""
+        names = [one.getsockname() for server in self.servers for one in server.sockets]
+        return [f"{name[0]}:{name[1]}" for name in names]
+
+
+def server_for(oracle: Oracle, settings: Settings, **options: Any) -> OracleServer:
+    """The server of an oracle, not yet started."""
+    config = uvicorn.Config(
+        oracle,
+        host=settings.oracle_host,
+        port=settings.oracle_port,
+        http=BoundedHttpProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        **options,
+    )
+    return OracleServer(oracle, config)
+
+
+def serve(oracle: Oracle, settings: Settings) -> int:
+    """Serve until told to stop; returns the process's exit status."""
+    raise_file_limit()
+    log.info("starting", **settings.describe())
+    server = server_for(oracle, settings)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else 3
+
+
+def raise_file_limit() -> None:
+    """Allow as many connections as the system lets us: each stream is an open file."""
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,70 @@
+"""One open stream: how far it has got, and how it is woken."""
+
+import asyncio
+
+
+class Subscriber:
+    """A stream's place in the journal; the events themselves are shared, so it holds none."""
+
+    __slots__ = (
+        "_heartbeat_seconds",
+        "_loop",
+        "_task",
+        "_waiter",
+        "is_closed",
+        "is_cut_off",
+        "is_heartbeat_due",
+        "sent_at",
+        "seq",
+    )
+
+    def __init__(self, seq: int, *, heartbeat_seconds: float) -> None:
+        self.seq = seq
+        """The number of the last event that this client was sent."""
+        self.is_closed = False
+        self.is_cut_off = False
+        self.is_heartbeat_due = False
+        self._heartbeat_seconds = heartbeat_seconds
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._waiter: asyncio.Future[None] | None = None
+        self.sent_at = self._loop.time()
+
+    def wake(self) -> None:
+        """Let the stream look for something to send."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def woken(self) -> None:
+        """Wait until there may be something to do."""
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def sent(self) -> None:
+        """Note that something was just sent."""
+        self.sent_at = self._loop.time()
+        self.is_heartbeat_due = False
+
+    def beat_if_due(self, now: float) -> None:
+        """Ask for a heartbeat when nothing was sent for long enough."""
+        if now - self.sent_at >= self._heartbeat_seconds:
+            self.is_heartbeat_due = True
+            self.wake()
+
+    def close(self) -> None:
+        """Let the stream end."""
+        self.is_closed = True
+        self.wake()
+
+    def cut_off(self) -> None:
+        """End the stream now: its client reads too slowly, and may be stuck in a send."""
+        if self.is_cut_off:
+            return
+        self.is_cut_off = True
+        if self._waiter is None and self._task is not None:
+            self._task.cancel()
+        else:
+            self.close()

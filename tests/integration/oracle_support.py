@@ -1,0 +1,323 @@
+"""An oracle on a real server, and a ledger that tests write block by block."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+
+from ledger.block import ProvenBlock
+from ledger.chain import BlockRef
+from ledger.deployment import Deployment
+from ledger.header import Header
+from ledger.store.cursor import register
+from ledger.store.observation import record_halt, record_observation
+from ledger.store.pool import Connection, connect
+from ledger.store.switch import Step, apply_step
+from ledger.transfer import Transfer
+from ledger.units import Units, parse_bill
+from oracle_api.application import Oracle, create_oracle
+from oracle_api.server import server_for
+from oracle_api.settings import Settings
+from oracle_api.stream.hub import StreamLimits
+
+CHAIN_ID = 31337
+DEPLOYMENT = Deployment(CHAIN_ID, b"\x01" * 20, b"\x02" * 20, b"\x03" * 20, b"\x04" * 20)
+PAYER = b"\x0a" * 20
+START_NUMBER = 100
+
+
+def settings_for(database_url: str, **changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "DATABASE_URL": database_url,
+        "chain_id": CHAIN_ID,
+        "token_address": DEPLOYMENT.token,
+        "vault_factory_address": DEPLOYMENT.vault_factory,
+        "vault_implementation_address": DEPLOYMENT.vault_implementation,
+        "treasury_address": DEPLOYMENT.treasury,
+        "oracle_port": 0,
+    }
+    return Settings(**(values | changes))
+
+
+def digest(*parts: object) -> bytes:
+    return hashlib.sha256(repr(parts).encode()).digest()
+
+
+def tx(name: object) -> bytes:
+    return digest("tx", name)
+
+
+@dataclass(frozen=True)
+class Pay:
+    """A transfer in a block to come; `amount` in BILL."""
+
+    to: str | bytes
+    amount: str
+    tx_hash: bytes
+
+    def as_transfer(self, log_index: int) -> Transfer:
+        to = bytes.fromhex(self.to[2:]) if isinstance(self.to, str) else self.to
+        units = Units(parse_bill(self.amount))
+        return Transfer(log_index, log_index, self.tx_hash, PAYER, to, units)
+
+
+def header(number: int, parent: bytes, timestamp: int, fork: object = "") -> Header:
+    name = digest("block", number, parent, fork)
+    return Header(number, name, parent, timestamp, digest("txs", name), digest("receipts", name))
+
+
+@dataclass
+class Ledger:
+    """The indexer's side: applies synthetic blocks as the indexer does proven ones."""
+
+    url: str
+    connection: Connection
+    chain: list[Header] = field(default_factory=list)
+
+    @property
+    def tip(self) -> Header:
+        return self.chain[-1]
+
+    async def begin(self, *, timestamp: int | None = None) -> None:
+        anchor = header(START_NUMBER, b"\0" * 32, timestamp or int(time.time()) - 30)
+        async with self.connection.transaction():
+            await register(self.connection, DEPLOYMENT, anchor=anchor)
+        self.chain = [anchor]
+        await self.observe()
+
+    async def observe(self, *, head: int | None = None, agreeing: int = 1, age: float = 0) -> None:
+        await record_observation(
+            self.connection,
+            CHAIN_ID,
+            head_number=self.tip.number if head is None else head,
+            nodes_agreeing=agreeing,
+            nodes_asked=1,
+            checked_at=datetime.fromtimestamp(time.time() - age, UTC),
+        )
+
+    async def halt(self, code: str) -> None:
+        await record_halt(self.connection, CHAIN_ID, code=code, reason="a test says so")
+
+    async def block(
+        self, *pays: Pay, timestamp: int | None = None, finalize: int | None = None
+    ) -> Header:
+        when = max(timestamp or int(time.time()), self.tip.timestamp + 1)
+        new = header(self.tip.number + 1, self.tip.hash, when)
+        await self._step(self.tip, [self._proven(new, pays)], finalize)
+        return new
+
+    async def reorganise(
+        self, depth: int, *blocks: Sequence[Pay], fork: object = "other"
+    ) -> list[Header]:
+        """Replace the newest `depth` blocks by `blocks`, each a list of payments."""
+        at = self.chain[-1 - depth]
+        parent, branch = at, []
+        for pays in blocks:
+            new = header(parent.number + 1, parent.hash, parent.timestamp + 1, fork)
+            branch.append(self._proven(new, pays))
+            parent = new
+        await self._step(at, branch, None)
+        return [block.header for block in branch]
+
+    async def deepen(self, *, safe: Header | None = None, final: Header | None = None) -> None:
+        await self._step(
+            self.tip,
+            [],
+            None,
+            safe=safe and BlockRef(safe.number, safe.hash),
+            finalized=final and BlockRef(final.number, final.hash),
+        )
+
+    def _proven(self, new: Header, pays: Sequence[Pay]) -> ProvenBlock:
+        transfers = tuple(pay.as_transfer(index) for index, pay in enumerate(pays))
+        return ProvenBlock(new, transfers)
+
+    async def _step(
+        self,
+        fork: Header,
+        branch: list[ProvenBlock],
+        finalize: int | None,
+        **depths: BlockRef | None,
+    ) -> None:
+        if finalize is not None:
+            final = next(one for one in self.chain if one.number == finalize)
+            depths["finalized"] = BlockRef(final.number, final.hash)
+        step = Step(
+            expected_tip=BlockRef(self.tip.number, self.tip.hash),
+            fork=BlockRef(fork.number, fork.hash),
+            branch=branch,
+            **depths,
+        )
+        async with self.connection.transaction():
+            await apply_step(self.connection, CHAIN_ID, step, now=datetime.now(UTC))
+        kept = self.chain.index(fork) + 1
+        self.chain = self.chain[:kept] + [block.header for block in branch]
+        await self.observe()
+
+
+@contextlib.asynccontextmanager
+async def open_ledger(url: str, *, begin: bool = True) -> AsyncIterator[Ledger]:
+    connection = await connect(url, application_name="test-indexer")
+    try:
+        ledger = Ledger(url, connection)
+        if begin:
+            await ledger.begin()
+        yield ledger
+    finally:
+        await connection.close()
+
+
+@dataclass
+class Client:
+    """Talks to a served oracle."""
+
+    base: str
+    session: aiohttp.ClientSession
+    oracle: Oracle
+    made: int = 0
+
+    async def call(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
+    ) -> tuple[int, Any, dict[str, str]]:
+        url = self.base + path
+        async with self.session.request(method, url, headers=headers, **options) as reply:
+            body = await reply.read()
+            is_json = "json" in reply.headers.get("content-type", "")
+            # Header names lower-cased once: HTTP does not tell case, dicts do.
+            got = {name.lower(): value for name, value in reply.headers.items()}
+            return reply.status, json.loads(body) if is_json else body, got
+
+    async def order(self, amount: str = "1.80", *, key: str | None = None, **more: Any) -> Any:
+        self.made += 1
+        body = {"amountMyr": amount} | more
+        status, order, _ = await self.call(
+            "POST",
+            "/api/v1/orders",
+            json=body,
+            headers={"Idempotency-Key": key or f"key-{self.made}"},
+        )
+        assert status == 201, order
+        return order
+
+    async def get(self, order_id: str) -> Any:
+        status, order, _ = await self.call("GET", f"/api/v1/orders/{order_id}")
+        assert status == 200, order
+        return order
+
+    async def validate(
+        self, tx_hash: bytes | str, amount: str = "0.25", *, prefer: str | None = None, **more: Any
+    ) -> Any:
+        status, answer = await self.ask(tx_hash, amount, prefer=prefer, **more)
+        assert status == 200, answer
+        return answer
+
+    async def ask(
+        self, tx_hash: bytes | str, amount: Any = "0.25", *, prefer: str | None = None, **more: Any
+    ) -> tuple[int, Any]:
+        text = tx_hash if isinstance(tx_hash, str) else "0x" + tx_hash.hex()
+        status, answer, _ = await self.call(
+            "POST",
+            "/api/v1/payments/validate",
+            json={"txHash": text, "expectedAmount": amount} | more,
+            headers={"Prefer": prefer} if prefer else {},
+        )
+        assert {"valid", "confirmedAt", "error"} <= answer.keys()
+        return status, answer
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, *, last_id: int | str | None = None, query: str = ""
+    ) -> AsyncIterator["Stream"]:
+        headers = {} if last_id is None else {"Last-Event-ID": str(last_id)}
+        url = self.base + "/api/v1/orders/stream" + query
+        async with self.session.get(url, headers=headers, timeout=None) as reply:
+            assert reply.status == 200, await reply.text()
+            assert reply.headers["content-type"].startswith("text/event-stream")
+            yield Stream(reply.content)
+
+
+@dataclass(frozen=True)
+class Message:
+    event: str
+    id: int | None
+    data: Any
+
+
+@dataclass
+class Stream:
+    """Reads an event stream as a browser does."""
+
+    content: aiohttp.StreamReader
+    comments: int = 0
+    retry: int | None = None
+
+    async def next(self, *, timeout_seconds: float = 5.0) -> Message:
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                message = await self._block()
+                if message is not None:
+                    return message
+
+    async def take(self, count: int) -> list[Message]:
+        return [await self.next() for _ in range(count)]
+
+    async def comment(self, *, timeout_seconds: float = 5.0) -> None:
+        before = self.comments
+        async with asyncio.timeout(timeout_seconds):
+            while self.comments == before:
+                assert await self._block() is None
+
+    async def _block(self) -> Message | None:
+        fields: dict[str, str] = {}
+        while line := (await self.content.readline()).decode():
+            if line == "\n":
+                break
+            name, _, value = line.rstrip("\n").partition(":")
+            if not name:
+                self.comments += 1
+            elif name == "retry":
+                self.retry = int(value)
+            else:
+                fields[name] = value.removeprefix(" ")
+        else:
+            raise EOFError("the stream has ended")
+        if "event" not in fields:
+            return None
+        number = int(fields["id"]) if "id" in fields else None
+        return Message(fields["event"], number, json.loads(fields["data"]))
+
+
+@contextlib.asynccontextmanager
+async def served(
+    settings: Settings, *, limits: StreamLimits | None = None
+) -> AsyncIterator[Client]:
+    """An oracle behind a real uvicorn in this process, with a client."""
+    oracle = create_oracle(settings, stream_limits=limits)
+    server = server_for(oracle, settings, loop="asyncio")
+    # Signals belong to pytest.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    running = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            assert not running.done(), running.exception()
+            await asyncio.sleep(0.005)
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            yield Client(f"http://{server.addresses[0]}", session, oracle)
+    finally:
+        server.should_exit = True
+        await running
+
+
+async def until_journal_is_read(client: Client) -> None:
+    """Wait until the oracle serves streams."""
+    async with asyncio.timeout(5):
+        while client.oracle.hub.tail is None:
+            await asyncio.sleep(0.005)
