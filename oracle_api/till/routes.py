@@ -42,6 +42,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.api_route("/till", methods=["GET", "HEAD"])
+@router.api_route("/till/", methods=["GET", "HEAD"])
 async def till_page(request: Request) -> Response:
     """The till."""
     return _reply(request, read_page())

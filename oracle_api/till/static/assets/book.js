@@ -4,7 +4,9 @@
 const READY = new Set(["paid", "settled"]);
 const CLOSED = new Set(["expired", "cancelled", "paid_late"]);
 const ATTENTION = new Set(["reversed", "underpaid"]);
+const FINAL = new Set(["settled", "cancelled"]);
 const MAX_ORDERS = 300;
+const MAX_QUESTIONS = 50;
 
 const orders = new Map();
 const listeners = new Set();
@@ -39,13 +41,14 @@ export function learn(news) {
   if (change !== null) tell([change]);
 }
 
-/** Take over a snapshot: all that the stream knows, so whatever it lacks is gone from the list. */
-export function learnAll(snapshot, keepId) {
-  const known = new Set(snapshot.map((news) => news.id ?? news.orderId));
-  for (const id of orders.keys()) {
-    if (!known.has(id) && id !== keepId) orders.delete(id);
-  }
+/** Take over a snapshot of open orders; returns the ids that it lacks though they were open. */
+export function learnAll(snapshot) {
   tell(snapshot.map(merge).filter((change) => change !== null));
+  const told = new Set(snapshot.map((news) => news.id ?? news.orderId));
+  return allOrders()
+    .filter((known) => !told.has(known.id) && !FINAL.has(known.status))
+    .map((known) => known.id)
+    .slice(0, MAX_QUESTIONS);
 }
 
 function merge(news) {

@@ -97,11 +97,15 @@ function fillRow(row, order) {
     t("order.open", { number: spoken(order), status: label(order.status), amount: order.amountMyr }),
   );
   button.replaceChildren(
-    who,
-    text("span", `RM ${order.amountMyr}`, "price"),
-    text("span", itemsText(order), "what"),
-    chip,
+    line(who, text("span", `RM ${order.amountMyr}`, "price")),
+    line(text("span", itemsText(order), "what"), chip),
   );
+}
+
+function line(left, right) {
+  const host = text("span", "", "line");
+  host.append(left, right);
+  return host;
 }
 
 function spoken(order) {

@@ -1,11 +1,12 @@
 // Puts the till together.
 
+import { readOrder } from "./api.js";
 import * as book from "./book.js";
 import { focusComposer, startComposer } from "./composer.js";
 import { onLanguageChange, switchLanguage, t, translatePage } from "./i18n.js";
 import { showLoaded, startList } from "./list.js";
 import { startOutcome } from "./outcome.js";
-import { showPayment, shownOrderId, startPayment } from "./payment.js";
+import { showPayment, startPayment } from "./payment.js";
 import { readySound, soundIsOn, toggleSound } from "./senses.js";
 import { icon } from "./status.js";
 import { startStream } from "./stream.js";
@@ -29,6 +30,17 @@ function created(order) {
   showPayment(order.id);
 }
 
+/** A snapshot tells of open orders only; what became of the others must be asked for. */
+async function askAbout(ids) {
+  for (const id of ids) {
+    try {
+      book.learn((await readOrder(id)).order);
+    } catch {
+      // It stays as it was known; the shown order is polled anyhow.
+    }
+  }
+}
+
 translatePage();
 onLanguageChange(() => showConnection(connection.dataset.state));
 document.getElementById("language").addEventListener("click", switchLanguage);
@@ -44,12 +56,8 @@ startStream({
   path: "/api/v1/orders/stream",
   onState: showConnection,
   onSnapshot: (snapshot) => {
-    book.learnAll(snapshot.orders, shownOrderId());
+    askAbout(book.learnAll(snapshot.orders));
     showLoaded();
   },
-  onEvent: (event, version) => {
-    // The first event about an order is as old as the order.
-    const born = event.type.endsWith("order.created") ? { createdAt: event.createdAt } : {};
-    book.learn({ ...born, ...event.data, version });
-  },
+  onEvent: (event, version) => book.learn({ ...event.data, version }),
 });

@@ -87,7 +87,7 @@ function render() {
 
 /** The code is there to be paid; where it must not be, it goes. */
 function renderUri(order) {
-  const payable = ["awaiting_payment", "underpaid", "reversed"].includes(order.status);
+  const payable = ["awaiting_payment", "underpaid"].includes(order.status);
   const uri = String(order.paymentUri ?? "");
   // Only ever a wallet's link: no other scheme may hide behind the button.
   const usable = payable && uri.startsWith("ethereum:");

@@ -2,6 +2,7 @@
 
 const FIRST_RETRY_MILLISECONDS = 500;
 const LONGEST_RETRY_MILLISECONDS = 8000;
+const SUSPICION_MILLISECONDS = 3000;
 const EVENT_TYPES = ["created", "detected", "paid", "settled", "underpaid", "expired", "cancelled",
   "paid_late", "reversed", "awaiting_payment", "updated"].map((name) => `order.${name}`);
 
@@ -10,6 +11,7 @@ let retryTimer = null;
 let retryMilliseconds = FIRST_RETRY_MILLISECONDS;
 let downSince = Date.now();
 let handlers = null;
+let lastEventId = "";
 
 /** Start with `{path, onSnapshot, onEvent, onState}`; it then goes on for the page's life. */
 export function startStream(wanted) {
@@ -29,6 +31,18 @@ export function downMilliseconds() {
   return downSince === null ? 0 : Date.now() - downSince;
 }
 
+/** The number of the last event that came, which is the version that it gave its order. */
+function toldVersion() {
+  return Number(lastEventId) || undefined;
+}
+
+/** A poll learned of event `version`: unless the stream soon tells it too, the stream is dead. */
+export function suspect(version) {
+  setTimeout(() => {
+    if (downSince === null && (toldVersion() ?? 0) < version) reconnect();
+  }, SUSPICION_MILLISECONDS);
+}
+
 let lastTick = Date.now();
 function tick() {
   if (slept()) reconnect();
@@ -45,16 +59,22 @@ function reconnect() {
 function connect() {
   clearTimeout(retryTimer);
   source?.close();
-  source = new EventSource(handlers.path);
+  // What we were told last, so that the server tells all that came since and nothing is missed.
+  const resume = lastEventId ? `?lastEventId=${encodeURIComponent(lastEventId)}` : "";
+  source = new EventSource(handlers.path + resume);
   source.addEventListener("open", up);
   source.addEventListener("error", failed);
-  source.addEventListener("resync", reconnect);
+  // Too much has happened to be told one by one; a snapshot follows on the same stream.
+  source.addEventListener("resync", () => { lastEventId = ""; });
   source.addEventListener("snapshot", (message) => {
-    up();
+    lastEventId = message.lastEventId;
     handlers.onSnapshot(JSON.parse(message.data));
   });
   for (const type of EVENT_TYPES) {
-    source.addEventListener(type, (message) => handlers.onEvent(JSON.parse(message.data)));
+    source.addEventListener(type, (message) => {
+      lastEventId = message.lastEventId;
+      handlers.onEvent(JSON.parse(message.data), toldVersion());
+    });
   }
 }
 

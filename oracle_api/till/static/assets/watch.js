@@ -2,7 +2,7 @@
 
 import { readOrder } from "./api.js";
 import * as book from "./book.js";
-import { downMilliseconds } from "./stream.js";
+import { downMilliseconds, suspect } from "./stream.js";
 
 const GRACE_MILLISECONDS = 5000;
 const POLL_MILLISECONDS = 2000;
@@ -28,7 +28,10 @@ async function poll() {
   try {
     const { order, etag } = await readOrder(mine.id, mine.etag);
     mine.etag = etag;
-    if (order !== null) book.learn(order);
+    if (order !== null) {
+      book.learn(order);
+      suspect(order.version ?? 0);
+    }
   } catch {
     // The connection's state is on the screen already; the next poll comes by itself.
   } finally {
