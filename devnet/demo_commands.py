@@ -107,7 +107,8 @@ class _Demo:
                 ),
             )
             self.progress.step(f"a student has a wallet with {STUDENT_BILL} BILL")
-            seller = Seller(node, oracle, student, deployment, self.progress.sale_step)
+            ws_url = stack.manifest.node_ws_url
+            seller = Seller(node, oracle, student, deployment, ws_url, self.progress.sale_step)
             return await seller.sell_milk()
 
 

@@ -5,12 +5,14 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
 from devnet import timeline as steps
 from devnet.attended import attended
+from devnet.head_clock import HeadClock
 from devnet.node import Node
 from devnet.oracle_client import OracleClient, StreamEvent
 from devnet.payment import broadcast, plan_payment
@@ -52,12 +54,12 @@ class Sale:
 class _Till:
     """What a till sees of one order on the stream."""
 
-    def __init__(self, mark: Callable[[str], None]) -> None:
+    def __init__(self, timeline: Timeline) -> None:
         self.connected = asyncio.Event()
         self.paid = asyncio.Event()
         self.settled = asyncio.Event()
         self.order_id: str | None = None
-        self._mark = mark
+        self._timeline = timeline
 
     async def follow(self, oracle: OracleClient) -> None:
         """Take in events until the stream ends, which it must not."""
@@ -69,19 +71,27 @@ class _Till:
         if not event.type.startswith("order."):
             return
         body = json.loads(event.data)
-        data = body.get("data", body)
+        data = body["data"]
         if self.order_id is None or data.get("orderId") != self.order_id:
             return
         if data.get("payment") is not None:
-            # The indexer tells of a payment only when its receipt has been proven.
-            self._mark(steps.PROVEN)
+            # The indexer opens the block's transaction, whose time this is, when all is proven.
+            self._timeline.mark(steps.PROVEN, ago_seconds=_age_seconds(body))
         status = data.get("status")
         if status in (Status.PAID, Status.SETTLED):
-            self._mark(steps.PAID)
+            self._timeline.mark(steps.PAID)
             self.paid.set()
         if status == Status.SETTLED:
-            self._mark(steps.SETTLED)
+            self._timeline.mark(steps.SETTLED)
             self.settled.set()
+
+
+def _age_seconds(event: dict[str, Any]) -> float:
+    """How long ago the event was written; nothing if it does not say."""
+    created_at = event.get("createdAt")
+    if created_at is None:
+        return 0.0
+    return (datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds()
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,7 @@ class Seller:
     oracle: OracleClient
     student: LocalAccount
     deployment: Deployment
+    node_ws_url: str
     say: Callable[[str], None]
 
     async def sell_milk(self) -> Sale:
@@ -102,10 +113,16 @@ class Seller:
             CorruptError: The oracle's verdict on an honest payment is not yes.
         """
         timeline = Timeline(time.perf_counter, self.say)
-        till = _Till(timeline.mark)
-        return await attended(self._sell(till, timeline), till.follow(self.oracle))
+        till, heads = _Till(timeline), HeadClock(time.perf_counter)
+        # Without its announcements a block still counts from when its receipt was seen.
+        following = asyncio.create_task(heads.follow(self.node_ws_url))
+        try:
+            return await attended(self._sell(till, heads, timeline), till.follow(self.oracle))
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
 
-    async def _sell(self, till: _Till, timeline: Timeline) -> Sale:
+    async def _sell(self, till: _Till, heads: HeadClock, timeline: Timeline) -> Sale:
         await till.connected.wait()
         order = await self.oracle.create_order(SKU, 1)
         till.order_id = order["id"]
@@ -118,7 +135,7 @@ class Seller:
         tx_hash = await broadcast(self.node, plan, self.student)
         timeline.mark(steps.BROADCAST)
         receipt = require_success(await self.node.receipt(tx_hash))
-        timeline.mark(steps.BLOCK)
+        timeline.mark(steps.BLOCK, ago_seconds=heads.age_seconds(receipt.block_number))
         await _in_time(till.paid, "paid")
         verdict = await self.oracle.validate(tx_hash, format_bill(plan.request.units))
         timeline.mark(steps.VERDICT)

@@ -16,7 +16,7 @@ from devnet.manifest import Manifest, read_manifest, write_manifest
 from devnet.node import open_node
 from devnet.oracle_client import open_oracle
 from devnet.ports import LOOPBACK, free_port
-from devnet.postgres import start_postgres
+from devnet.postgres import PostgresServer, start_postgres
 from devnet.process import LeashedProcess
 from devnet.services import run_to_end, start_service, watch
 from devnet.transactions import address_of
@@ -65,17 +65,29 @@ class _Starter:
         self.exits.push_async_callback(asyncio.to_thread, process.stop)
         return process
 
-    async def database(self) -> str:
-        """A migrated database: the one that `DATABASE_URL` names, else a new one of our own."""
-        url = os.environ.get("DATABASE_URL")
-        if not url:
-            server = await asyncio.to_thread(
+    async def _postgres(self) -> PostgresServer:
+        """Start a server; one whose start is interrupted is stopped as soon as it can be."""
+        starting = asyncio.ensure_future(
+            asyncio.to_thread(
                 start_postgres,
                 port=self.options.database_port,
                 durable=True,
                 log_path=self.folder / "postgres.log",
             )
-            self._keep(server.process)
+        )
+        try:
+            server = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            self._keep((await starting).process)
+            raise
+        self._keep(server.process)
+        return server
+
+    async def database(self) -> str:
+        """A migrated database: the one that `DATABASE_URL` names, else a new one of our own."""
+        url = os.environ.get("DATABASE_URL")
+        if not url:
+            server = await self._postgres()
             url = await create_database(server.url(), name=DATABASE_NAME)
             self.say("PostgreSQL is up")
         await run_to_end(self._service("billcoin-indexer", "migrate", {"DATABASE_URL": url}))

@@ -39,10 +39,11 @@ class Timeline:
     say: Callable[[str], None]
     marks: dict[str, float] = field(default_factory=dict)
 
-    def mark(self, name: str) -> None:
-        """Note that the step was seen now."""
+    def mark(self, name: str, *, ago_seconds: float = 0.0) -> None:
+        """Note that the step was seen now, or happened a while ago but not before the broadcast."""
         if name not in self.marks:
-            self.marks[name] = self.clock()
+            at = self.clock() - max(0.0, ago_seconds)
+            self.marks[name] = max(at, self.marks.get(BROADCAST, at))
             self.say(name)
 
     def steps(self) -> list[Step]:

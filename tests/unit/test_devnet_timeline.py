@@ -24,3 +24,13 @@ def test_steps_are_told_in_the_order_they_were_seen() -> None:
     timeline.mark("paid")
     timeline.mark("order_created")
     assert [step.name for step in timeline.steps()] == ["order_created", "paid"]
+
+
+def test_what_happened_a_while_ago_is_not_put_before_the_broadcast() -> None:
+    times = iter([1.0, 2.0, 2.5, 3.0])
+    timeline = Timeline(lambda: next(times), lambda _: None)
+    timeline.mark("order_created")
+    timeline.mark("broadcast")
+    timeline.mark("proven", ago_seconds=0.25)
+    timeline.mark("paid", ago_seconds=9)
+    assert timeline.marks == {"order_created": 1.0, "broadcast": 2.0, "proven": 2.25, "paid": 2.0}

@@ -1,0 +1,187 @@
+"""`make demo`, as a newcomer runs it: a milk is sold, and nothing is left behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BIN = Path(sys.executable).parent
+ROOT = Path(__file__).parents[2]
+STEPS = ["order_created", "qr", "broadcast", "block", "proven", "paid", "verdict", "settled"]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+def environment(home: Path) -> dict[str, str]:
+    """A shell without any setting of ours, so that everything is embedded."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("BILLCOIN_", "DATABASE_URL"))
+    }
+    kept["BILLCOIN_HOME"] = str(home)
+    if "BILLCOIN_ANVIL" in os.environ:
+        kept["BILLCOIN_ANVIL"] = os.environ["BILLCOIN_ANVIL"]
+    return kept
+
+
+def start(home: Path, *options: str, command: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - our own command
+        [*(command or (str(BIN / "billcoin-devnet"), "demo")), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(home),
+        cwd=ROOT,
+        start_new_session=True,
+    )
+
+
+def finish(demo: subprocess.Popen[str]) -> tuple[int, str, str]:
+    try:
+        out, err = demo.communicate(timeout=90)
+    except subprocess.TimeoutExpired:
+        demo.kill()
+        demo.communicate()
+        raise
+    return demo.returncode, out, err
+
+
+def descendants_of_run(home: Path) -> list[str]:
+    """Processes whose environment or command line names this run's folder, but for ourselves."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(home).encode() in text and int(entry.name) != os.getpid():
+            found.append(entry.name)
+    return found
+
+
+def assert_nothing_left(home: Path) -> None:
+    deadline = time.monotonic() + 10
+    while (left := descendants_of_run(home)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == []
+    assert list((home / "runs").iterdir()) == []
+
+
+def assert_sold(result: dict[str, Any]) -> None:
+    assert result["ok"] is True
+    assert result["verdict"]["valid"] is True
+    assert result["verdict"]["error"] is None
+    assert re.fullmatch(r"0x[0-9a-f]{64}", result["txHash"])
+    assert result["paymentUri"].startswith("ethereum:0x")
+    assert sorted(step["step"] for step in result["timeline"]) == sorted(STEPS)
+    at = {step["step"]: step["sinceOrderMs"] for step in result["timeline"]}
+    assert at["order_created"] == 0
+    assert at["qr"] <= at["broadcast"] <= at["proven"] <= at["paid"] <= at["settled"]
+
+
+@pytest.fixture
+def stay() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
+    """Starts demos that stay up; killed with their sessions should the test fail."""
+    demos: list[subprocess.Popen[str]] = []
+
+    def start_one(home: Path) -> subprocess.Popen[str]:
+        demos.append(start(home, "--json"))
+        return demos[-1]
+
+    yield start_one
+    for demo in demos:
+        if demo.poll() is None:
+            os.killpg(demo.pid, signal.SIGKILL)
+            demo.communicate()
+
+
+def sold_by(demo: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait for the sale of a demo that stays up."""
+    assert demo.stdout is not None
+    line = demo.stdout.readline()
+    assert line, demo.communicate()[1]
+    result: dict[str, Any] = json.loads(line)
+    assert_sold(result)
+    return result
+
+
+def test_one_command_sells_a_milk_and_leaves_nothing(tmp_path: Path) -> None:
+    status, out, err = finish(start(tmp_path, "ONCE=1", command=("make", "-s", "demo")))
+    assert status == 0, out + err
+    assert_sold(json.loads(out.splitlines()[-1]))
+    assert "Paid on the till" in out
+    assert_nothing_left(tmp_path)
+
+
+def test_two_demos_run_side_by_side_until_told_to_stop(
+    tmp_path: Path, stay: Callable[[Path], subprocess.Popen[str]]
+) -> None:
+    homes = [tmp_path / "one", tmp_path / "two"]
+    demos = [stay(home) for home in homes]
+    results = [sold_by(demo) for demo in demos]
+    assert results[0]["tillUrl"] != results[1]["tillUrl"]
+    assert results[0]["orderId"] != results[1]["orderId"]
+    for home, demo, result, number in zip(
+        homes, demos, results, [signal.SIGINT, signal.SIGTERM], strict=True
+    ):
+        with urllib.request.urlopen(result["tillUrl"]) as till:  # noqa: S310 - our own server
+            assert till.status == 200
+        demo.send_signal(number)
+        status, out, err = finish(demo)
+        assert (status, out) == (0, ""), err
+        assert_nothing_left(home)
+
+
+def test_stopped_before_the_sale_it_says_so(tmp_path: Path) -> None:
+    demo = start(tmp_path, "--once")
+    assert demo.stdout is not None
+    assert "is up" in demo.stdout.readline()
+    demo.send_signal(signal.SIGINT)
+    status, out, err = finish(demo)
+    assert status == 130, err
+    assert "stopped before the sale" in out
+    assert_nothing_left(tmp_path)
+
+
+def test_a_service_that_dies_ends_the_demo_with_its_last_words(
+    tmp_path: Path, stay: Callable[[Path], subprocess.Popen[str]]
+) -> None:
+    staying = stay(tmp_path)
+    sold_by(staying)
+    (log,) = tmp_path.glob("runs/*/billcoin-indexer-run.log")
+    leashes = [
+        int(pid)
+        for pid in descendants_of_run(tmp_path)
+        if b"billcoin-indexer\0run" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    for pid in leashes:
+        os.kill(pid, signal.SIGTERM)
+    status, _, err = finish(staying)
+    assert status == 1
+    assert "billcoin-indexer run ended with status" in err
+    assert str(log) in err
+    assert log.exists()
+    assert descendants_of_run(tmp_path) == []
+
+
+def test_what_is_missing_is_said(tmp_path: Path) -> None:
+    demo = subprocess.run(  # noqa: S603 - our own command
+        [BIN / "billcoin-devnet", "demo", "--once"],
+        env=environment(tmp_path) | {"BILLCOIN_ANVIL": "no-such-anvil"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert demo.returncode == 2
+    assert "anvil_missing" in demo.stderr
+    assert descendants_of_run(tmp_path) == []
