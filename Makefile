@@ -57,3 +57,6 @@ lint: setup ## style, import rules
 
 types: setup ## mypy strict
 	$(BIN)/mypy
+
+bench: setup ## print the figures as JSON lines; ARGS="follow" chooses
+	@$(BIN)/python -m benchmarks $(ARGS)
