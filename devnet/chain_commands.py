@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from eth_account.signers.local import LocalAccount
 
+from devnet.anvil import DEFAULT_CHAIN_ID
 from devnet.console import say_result
 from devnet.deploy import deploy as deploy_contracts
 from devnet.dev_accounts import (
@@ -75,34 +76,44 @@ async def _has_code(rpc_url: str, address: str) -> bool:
         return bool(await node.call("eth_getCode", to_hex(contract), "latest") != "0x")
 
 
+RpcUrl = Annotated[str, typer.Option(envvar="BILLCOIN_NODE_HTTP_URL", help="The node.")]
+WsUrl = Annotated[
+    str,
+    typer.Option(
+        envvar="BILLCOIN_NODE_WS_URL",
+        help="Its WebSocket; by default the same address, empty for a node without.",
+    ),
+]
+ChainId = Annotated[
+    int, typer.Option(envvar="BILLCOIN_CHAIN_ID", help="Refuse a node of any other chain.")
+]
+Treasury = Annotated[
+    str | None,
+    typer.Option(
+        envvar="BILLCOIN_TREASURY_ADDRESS",
+        help="Where vaults forward to; by default the devnet's second account.",
+    ),
+]
+UnlessAt = Annotated[
+    str | None,
+    typer.Option(metavar="TOKEN", help="Do nothing if there is a contract at this address."),
+]
+
+
+def _payee(treasury: str | None, chain_id: int) -> bytes:
+    if treasury is not None:
+        return parse_address(treasury, param="treasury")
+    require_throwaway_chain(chain_id)
+    return address_of(dev_account(TREASURY_INDEX))
+
+
 def deploy(
     *,
-    rpc_url: Annotated[str, typer.Option(envvar="BILLCOIN_NODE_HTTP_URL", help="The node.")],
-    ws_url: Annotated[
-        str,
-        typer.Option(
-            envvar="BILLCOIN_NODE_WS_URL",
-            help="Its WebSocket; by default the same address, empty for a node without.",
-        ),
-    ] = "same",
-    chain_id: Annotated[
-        int, typer.Option(envvar="BILLCOIN_CHAIN_ID", help="Refuse a node of any other chain.")
-    ] = 31337,
-    treasury: Annotated[
-        str | None,
-        typer.Option(
-            envvar="BILLCOIN_TREASURY_ADDRESS",
-            help="Where vaults forward to; by default the devnet's second account.",
-        ),
-    ] = None,
-    unless_at: Annotated[
-        str | None,
-        typer.Option(
-            "--unless-at",
-            metavar="TOKEN",
-            help="Do nothing when there is a contract at this address already.",
-        ),
-    ] = None,
+    rpc_url: RpcUrl,
+    ws_url: WsUrl = "same",
+    chain_id: ChainId = DEFAULT_CHAIN_ID,
+    treasury: Treasury = None,
+    unless_at: UnlessAt = None,
     wallet: Signer = None,
     as_json: Json = False,
 ) -> None:
@@ -111,11 +122,7 @@ def deploy(
         say_result({"deployed": False}, f"there is a contract at {unless_at}", as_json=as_json)
         return
     deployer = _signer(wallet, chain_id)
-    if treasury is None:
-        require_throwaway_chain(chain_id)
-        payee = address_of(dev_account(TREASURY_INDEX))
-    else:
-        payee = parse_address(treasury, param="treasury")
+    payee = _payee(treasury, chain_id)
     node_ws_url = rpc_url.replace("http", "ws", 1) if ws_url == "same" else ws_url
 
     async def run() -> Manifest:

@@ -22,7 +22,7 @@ from devnet.node import open_node
 from devnet.oracle_client import open_oracle
 from devnet.progress import Progress
 from devnet.run_folder import run_folder
-from devnet.sale import Sale, Seller
+from devnet.sale import DEFAULT_PATIENCE_SECONDS, Sale, Seller
 from devnet.services import watch
 from devnet.stack import Stack, StackOptions, running_stack
 from devnet.transactions import address_of
@@ -50,6 +50,7 @@ class _Demo:
     progress: Progress
     once: bool
     as_json: bool
+    patience_seconds: float
 
     async def run(self) -> dict[str, Any]:
         """Start everything, sell a milk and, unless `once`, stay up until told to stop."""
@@ -107,9 +108,15 @@ class _Demo:
                 ),
             )
             self.progress.step(f"a student has a wallet with {STUDENT_BILL} BILL")
-            ws_url = stack.manifest.node_ws_url
-            seller = Seller(node, oracle, student, deployment, ws_url, self.progress.sale_step)
-            return await seller.sell_milk()
+            return await Seller(
+                node,
+                oracle,
+                student,
+                deployment,
+                stack.manifest.node_ws_url,
+                self.progress.sale_step,
+                self.patience_seconds,
+            ).sell_milk()
 
 
 async def _interrupted(stop: asyncio.Event, sold: dict[str, Any]) -> None:
@@ -117,17 +124,29 @@ async def _interrupted(stop: asyncio.Event, sold: dict[str, Any]) -> None:
     raise InterruptedDemoError("stopped after the sale" if sold else "stopped before the sale")
 
 
+Once = Annotated[
+    bool, typer.Option("--once", help="Stop when the milk is sold; the last line is JSON.")
+]
+OnlyJson = Annotated[
+    bool, typer.Option("--json", help="Only the JSON on standard output; the rest on error.")
+]
+Patience = Annotated[
+    float, typer.Option(min=1, help="Seconds until paid, and from paid until settled.")
+]
+
+
+def _port(whose: str) -> Any:
+    return typer.Option(min=1, max=65_535, help=f"{whose} port; by default a free one.")
+
+
 def demo(
     *,
-    once: Annotated[
-        bool, typer.Option("--once", help="Stop when the milk is sold; the last line is JSON.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Only the JSON on standard output; the rest on error.")
-    ] = False,
-    port: Annotated[int | None, typer.Option(help="The oracle's port; a free one.")] = None,
-    node_port: Annotated[int | None, typer.Option(help="The chain's port; a free one.")] = None,
-    database_port: Annotated[int | None, typer.Option(help="PostgreSQL's; a free one.")] = None,
+    once: Once = False,
+    as_json: OnlyJson = False,
+    port: Annotated[int | None, _port("The oracle's")] = None,
+    node_port: Annotated[int | None, _port("The chain's")] = None,
+    database_port: Annotated[int | None, _port("PostgreSQL's")] = None,
+    patience: Patience = DEFAULT_PATIENCE_SECONDS,
 ) -> None:
     """Sell a milk: start Postgres, chain, indexer and oracle, pay an order, watch it settle.
 
@@ -137,7 +156,7 @@ def demo(
     options = StackOptions(port, node_port, database_port)
     with run_folder(state_home()) as folder:
         try:
-            sold = asyncio.run(_Demo(folder, options, progress, once, as_json).run())
+            sold = asyncio.run(_Demo(folder, options, progress, once, as_json, patience).run())
         except InterruptedDemoError as interruption:
             progress.note(f"billcoin-devnet: {interruption}")
             sold = {}

@@ -76,7 +76,7 @@ def main() -> int:
     signal.set_wakeup_fd(signal_fd, warn_on_full_buffer=False)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: None)
-    child = subprocess.Popen(  # noqa: S603 - running what the owner names is all that a leash is for
+    child = subprocess.Popen(  # noqa: S603 - to run what the owner names is the purpose
         options.command,
         stdin=subprocess.DEVNULL,
         process_group=0,

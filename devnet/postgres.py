@@ -44,6 +44,8 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+# The same order of texts on every system, whatever locales it has.
+_LOCALE = "--encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8"
 # A server that is thrown away has no crash to survive.
 _VOLATILE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -118,8 +120,8 @@ def _script(programs: Path, cluster: _Cluster, port: int, *, durable: bool) -> s
     initdb, postgres = (shlex.quote(str(programs / name)) for name in ("initdb", "postgres"))
     return (
         f"if [ ! -d {data} ]; then rm -rf {partial}; {initdb} -D {partial} -U {USER} "
-        f"--pwfile={password} --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --no-sync "
-        f"--no-instructions && mv {partial} {data} || exit 1; fi; "
+        f"--pwfile={password} --auth=scram-sha-256 --no-sync --no-instructions {_LOCALE} "
+        f"&& mv {partial} {data} || exit 1; fi; "
         f"exec {postgres} -D {data} -p {port} {chosen}"
     )
 

@@ -25,7 +25,7 @@ from ledger.order import Status
 from ledger.units import format_bill
 
 SKU = "fresh-250ml"
-_TIMEOUT_SECONDS = 60.0
+DEFAULT_PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,8 @@ class Seller:
     deployment: Deployment
     node_ws_url: str
     say: Callable[[str], None]
+    patience_seconds: float = DEFAULT_PATIENCE_SECONDS
+    """How long it may take to be paid, and from there to be settled."""
 
     async def sell_milk(self) -> Sale:
         """Sell one milk from order to settlement.
@@ -136,18 +138,20 @@ class Seller:
         timeline.mark(steps.BROADCAST)
         receipt = require_success(await self.node.receipt(tx_hash))
         timeline.mark(steps.BLOCK, ago_seconds=heads.age_seconds(receipt.block_number))
-        await _in_time(till.paid, "paid")
+        await self._in_time(till.paid, "paid")
         verdict = await self.oracle.validate(tx_hash, format_bill(plan.request.units))
         timeline.mark(steps.VERDICT)
         if verdict.get("valid") is not True:
             raise CorruptError(f"the oracle refused an honest payment: {verdict}")
-        await _in_time(till.settled, "settled")
+        await self._in_time(till.settled, "settled")
         return Sale(order, tx_hash, receipt.block_number, verdict, timeline)
 
-
-async def _in_time(event: asyncio.Event, what: str) -> None:
-    try:
-        async with asyncio.timeout(_TIMEOUT_SECONDS):
-            await event.wait()
-    except TimeoutError as error:
-        raise TransientError(f"the order was not {what} in {_TIMEOUT_SECONDS:.0f} s") from error
+    async def _in_time(self, event: asyncio.Event, what: str) -> None:
+        try:
+            async with asyncio.timeout(self.patience_seconds):
+                await event.wait()
+        except TimeoutError as error:
+            raise TransientError(
+                f"the order was not {what} within {self.patience_seconds:g} s; "
+                "a chain with late finality wants a longer --patience"
+            ) from error

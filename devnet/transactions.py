@@ -52,15 +52,9 @@ async def send(
         RejectedError: `transaction_would_fail`, `gas_missing` or `node_refused`.
     """
     gas_limit = await _estimate_gas(node, sender, message)
-    head = await node.head()
-    base_fee_wei = read_quantity(head.get("baseFeePerGas"), field="baseFeePerGas")
-    max_fee_wei = base_fee_wei * _BASE_FEE_MARGIN + _TIP_WEI
+    max_fee_wei = await _max_fee_wei(node)
     cost_wei = gas_limit * max_fee_wei + message.value_wei
-    if await node.quantity("eth_getBalance", sender.address, "latest") < cost_wei:
-        raise RejectedError(
-            "gas_missing",
-            f"{sender.address} cannot pay for the gas; pay with --gasless, or get some gas",
-        )
+    await _require_coin(node, sender, cost_wei)
     if nonce is None:
         nonce = await node.quantity("eth_getTransactionCount", sender.address, "pending")
     signed = sender.sign_transaction(
@@ -79,6 +73,20 @@ async def send(
     )
     answer = await node.call("eth_sendRawTransaction", to_hex(bytes(signed.raw_transaction)))
     return read_data(answer, field="eth_sendRawTransaction", length=32)
+
+
+async def _max_fee_wei(node: Node) -> int:
+    head = await node.head()
+    base_fee_wei = read_quantity(head.get("baseFeePerGas"), field="baseFeePerGas")
+    return base_fee_wei * _BASE_FEE_MARGIN + _TIP_WEI
+
+
+async def _require_coin(node: Node, sender: LocalAccount, cost_wei: int) -> None:
+    if await node.quantity("eth_getBalance", sender.address, "latest") < cost_wei:
+        raise RejectedError(
+            "gas_missing",
+            f"{sender.address} cannot pay for the gas; pay with --gasless, or get some gas",
+        )
 
 
 async def _estimate_gas(node: Node, sender: LocalAccount, message: Message) -> int:
