@@ -5,6 +5,7 @@ import typer
 from devnet.chain_commands import deploy, faucet
 from devnet.console import fail
 from devnet.demo_commands import demo
+from devnet.faulty_node_commands import faulty_node
 from devnet.wallet_commands import wallet_app
 from ledger.errors import LedgerError
 
@@ -18,6 +19,7 @@ app.add_typer(wallet_app, name="wallet")
 app.command()(demo)
 app.command()(deploy)
 app.command()(faucet)
+app.command()(faulty_node)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""One block of the synthetic chain, in the JSON that a node serves, with every hash as it must be."""
+"""One block of the synthetic chain, in a node's JSON, with every hash as it must be."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
