@@ -11,7 +11,10 @@ from devnet.process import LeashedProcess
 from ledger.errors import RejectedError
 
 _POLL_SECONDS = 0.05
-_NEUTRAL = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "COVERAGE_PROCESS_START")
+_NEUTRAL = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+# For measuring the coverage of services that a test started.
+_COVERAGE = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+_WALLET_ONLY = "BILLCOIN_WALLET_PASSWORD"
 
 
 def console_script(name: str) -> str:
@@ -30,13 +33,15 @@ def console_script(name: str) -> str:
 def service_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """A service's whole environment.
 
-    Everything named `BILLCOIN_...` goes through, so that any setting can be tried with a demo;
-    nothing else of the caller's does, so that two machines behave alike.
+    Everything named `BILLCOIN_...` goes through, so that any setting can be tried with a demo,
+    but for the password of a wallet, which is no service's business; nothing else of the caller's
+    does, so that two machines behave alike.
     """
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name in _NEUTRAL or name.startswith("BILLCOIN_")
+        if name in (*_NEUTRAL, *_COVERAGE)
+        or (name.startswith("BILLCOIN_") and name != _WALLET_ONLY)
     }
     return {**inherited, "PYTHONUNBUFFERED": "1", **variables}
 

@@ -1,5 +1,6 @@
 """`make demo`, as a newcomer runs it: a milk is sold, and nothing is left behind."""
 
+import asyncio
 import json
 import os
 import re
@@ -8,11 +9,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import asyncpg
 import pytest
+
+from devnet.anvil import anvil
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
@@ -34,13 +39,18 @@ def environment(home: Path) -> dict[str, str]:
     return kept
 
 
-def start(home: Path, *options: str, command: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+def start(
+    home: Path,
+    *options: str,
+    command: tuple[str, ...] = (),
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - our own command
         [*(command or (str(BIN / "billcoin-devnet"), "demo")), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(home),
+        env=environment(home) | more,
         cwd=ROOT,
         start_new_session=True,
     )
@@ -172,6 +182,41 @@ def test_a_service_that_dies_ends_the_demo_with_its_last_words(
     assert str(log) in err
     assert log.exists()
     assert descendants_of_run(tmp_path) == []
+
+
+def test_not_even_kill_9_leaves_a_process(tmp_path: Path) -> None:
+    demo = start(tmp_path, "--once")
+    assert demo.stdout is not None
+    while "ready" not in (line := demo.stdout.readline()):
+        assert line, demo.communicate()[1]
+    assert len(descendants_of_run(tmp_path)) > 8
+    demo.kill()
+    demo.communicate()
+    deadline = time.monotonic() + 10
+    while descendants_of_run(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert descendants_of_run(tmp_path) == []
+
+
+async def test_a_database_and_a_chain_of_ones_own_are_used(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with anvil(block_time_seconds=0.2, slots_in_an_epoch=2) as chain:
+        own = {
+            "DATABASE_URL": database_url,
+            "BILLCOIN_NODE_HTTP_URL": chain.http_url,
+            "BILLCOIN_NODE_WS_URL": chain.ws_url,
+        }
+        demo = start(tmp_path, "--once", more=own)
+        status, out, err = await asyncio.to_thread(finish, demo)
+    assert status == 0, out + err
+    assert "PostgreSQL is up" not in out
+    assert "the chain is up" not in out
+    assert_sold(json.loads(out.splitlines()[-1]))
+    connection = await asyncpg.connect(database_url)
+    assert await connection.fetchval("SELECT count(*) FROM orders") == 1
+    await connection.close()
+    assert_nothing_left(tmp_path)
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

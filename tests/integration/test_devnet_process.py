@@ -115,10 +115,11 @@ async def test_a_watched_process_that_ends_is_noticed(tmp_path: Path) -> None:
 def test_services_see_our_variables_and_little_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BILLCOIN_LOG_LEVEL", "DEBUG")
     monkeypatch.setenv("SECRET_OF_THE_SHELL", "x")
+    monkeypatch.setenv("BILLCOIN_WALLET_PASSWORD", "milk")
     environment = service_environment({"BILLCOIN_LOG_LEVEL": "INFO", "DATABASE_URL": "y"})
     assert environment["BILLCOIN_LOG_LEVEL"] == "INFO"
     assert environment["DATABASE_URL"] == "y"
-    assert "SECRET_OF_THE_SHELL" not in environment
+    assert not {"SECRET_OF_THE_SHELL", "BILLCOIN_WALLET_PASSWORD"} & set(environment)
 
 
 def test_a_missing_service_says_how_to_get_it() -> None:
