@@ -8,6 +8,9 @@ from ledger.json_hex import UnprovenError, read_data, read_quantity
 from ledger.keccak import keccak256
 from ledger.rlp_encoding import encode_bytes, encode_int, encode_joined
 
+# No real chain comes near; beyond it a header could be proven and yet not be stored.
+_PLACE_LIMIT = 2**63
+
 _QUANTITY = -1
 _ANY_LENGTH = None
 
@@ -67,16 +70,18 @@ def prove_header(block: Mapping[str, Any], *, expected_hash: bytes | None = None
         UnprovenError: `field_malformed`, `header_fields` (a fork's fields with a gap) or
             `header_hash`.
     """
+    if not isinstance(block, Mapping):
+        raise UnprovenError("field_malformed", "the answer is not a block")
     claimed = read_data(block.get("hash"), field="hash", length=32)
     if expected_hash is not None and claimed != expected_hash:
         raise UnprovenError("header_hash", "the node answered with another block")
     if keccak256(encode_header(block)) != claimed:
         raise UnprovenError("header_hash", "the header does not hash to the block's hash")
     return Header(
-        number=read_quantity(block["number"], field="number"),
+        number=_read_place(block, "number"),
         hash=claimed,
         parent_hash=read_data(block["parentHash"], field="parentHash", length=32),
-        timestamp=read_quantity(block["timestamp"], field="timestamp"),
+        timestamp=_read_place(block, "timestamp"),
         transactions_root=read_data(block["transactionsRoot"], field="transactionsRoot"),
         receipts_root=read_data(block["receiptsRoot"], field="receiptsRoot"),
     )
@@ -99,6 +104,13 @@ def encode_header(block: Mapping[str, Any]) -> bytes:
             continue
         parts += [_encode_field(block, name, length) for name, length in fork]
     return encode_joined(parts)
+
+
+def _read_place(block: Mapping[str, Any], name: str) -> int:
+    place = read_quantity(block[name], field=name)
+    if place >= _PLACE_LIMIT:
+        raise UnprovenError("field_malformed", f"{name} is out of range")
+    return place
 
 
 def _encode_field(block: Mapping[str, Any], name: str, length: int | None) -> bytes:

@@ -8,12 +8,14 @@ from ledger.errors import TransientError
 class UnprovenError(TransientError):
     """A node's answer does not check; another answer, or another node's, may.
 
-    `code` says which check failed, stable for metrics and evidence.
+    `code` says which check failed, stable for metrics and evidence; `details` is what whoever
+    asked adds as evidence.
     """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+        self.details: dict[str, Any] = {}
 
 
 def read_data(value: Any, *, field: str, length: int | None = None) -> bytes:
@@ -51,6 +53,17 @@ def read_quantity(value: Any, *, field: str) -> int:
         return int(value, 16)
     except ValueError as error:
         raise UnprovenError("field_malformed", f"{field} is not a hex quantity") from error
+
+
+def read_list(value: Any, *, field: str) -> list[Any]:
+    """Read a JSON array; what merely iterates like one would be read differently later on.
+
+    Raises:
+        UnprovenError: `field_malformed`.
+    """
+    if not isinstance(value, list):
+        raise UnprovenError("field_malformed", f"{field} is not a list")
+    return value
 
 
 def to_hex(data: bytes) -> str:

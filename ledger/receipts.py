@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger.header import Header
-from ledger.json_hex import UnprovenError, read_data, read_quantity
+from ledger.json_hex import UnprovenError, read_data, read_list, read_quantity
 from ledger.ordered_trie import ordered_trie_root
 from ledger.rlp_encoding import encode_bytes, encode_int, encode_joined
 
@@ -21,6 +21,7 @@ def prove_receipts(header: Header, receipts: Sequence[Mapping[str, Any]]) -> Non
         UnprovenError: `field_malformed`, `receipts_root`, `receipts_of_another_block`,
             `receipt_order`, `log_index` or `log_removed`.
     """
+    read_list(receipts, field="receipts")
     if ordered_trie_root([encode_receipt(receipt) for receipt in receipts]) != (
         header.receipts_root
     ):
@@ -45,9 +46,7 @@ def encode_receipt(receipt: Mapping[str, Any]) -> bytes:
         if root is None  # before Byzantium a receipt named the state root instead (EIP-658)
         else encode_bytes(read_data(root, field="root", length=32))
     )
-    logs = receipt.get("logs")
-    if not isinstance(logs, list):
-        raise UnprovenError("field_malformed", "logs is not a list")
+    logs = read_list(receipt.get("logs"), field="logs")
     payload = encode_joined(
         [
             outcome,
@@ -69,7 +68,7 @@ def _encode_log(log: Mapping[str, Any]) -> bytes:
             encode_joined(
                 [
                     encode_bytes(read_data(topic, field="topic", length=32))
-                    for topic in log.get("topics", ())
+                    for topic in read_list(log.get("topics"), field="topics")
                 ]
             ),
             encode_bytes(read_data(log.get("data"), field="data")),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ledger.header import Header
-from ledger.json_hex import UnprovenError, read_data, read_quantity
+from ledger.json_hex import UnprovenError, read_data, read_list, read_quantity
 from ledger.keccak import keccak256
 from ledger.ordered_trie import ordered_trie_root
 from ledger.rlp_encoding import encode_bytes, encode_int, encode_joined
@@ -37,6 +37,7 @@ def prove_transactions(header: Header, transactions: Sequence[Any]) -> tuple[byt
         UnprovenError: `field_malformed`, `transaction_type`, `transactions_root`,
             `transactions_missing` (the node sent hashes only) or `transaction_hash`.
     """
+    read_list(transactions, field="transactions")
     encoded = [encode_transaction(transaction) for transaction in transactions]
     if ordered_trie_root(encoded) != header.transactions_root:
         raise UnprovenError("transactions_root", "the transactions do not hash to the root")
@@ -75,11 +76,13 @@ def _encode_field(transaction: Mapping[str, Any], name: str) -> bytes:
     encode_entry = _ENTRY_ENCODERS.get(name)
     if encode_entry is None:
         return _encode_quantity(value, name)
-    return encode_joined([encode_entry(entry) for entry in value or ()])
+    entries = [] if value is None else read_list(value, field=name)
+    return encode_joined([encode_entry(entry) for entry in entries])
 
 
 def _encode_access(entry: Mapping[str, Any]) -> bytes:
-    keys = [_encode_hash(key, "storageKeys") for key in entry.get("storageKeys") or ()]
+    stored = read_list(entry.get("storageKeys"), field="storageKeys")
+    keys = [_encode_hash(key, "storageKeys") for key in stored]
     return encode_joined([_encode_address(entry.get("address"), "address"), encode_joined(keys)])
 
 
