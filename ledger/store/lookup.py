@@ -46,6 +46,10 @@ LEFT JOIN LATERAL (
 WHERE c.chain_id = $1
 """
 
+LOOK_UP_ROW_BY_ROW = """
+SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off
+"""
+
 ORDER_EXISTS = "SELECT true FROM orders WHERE id = $1"
 
 
@@ -78,12 +82,12 @@ async def read_evidences(
 
 
 async def prefer_indexes(connection: Connection) -> None:
-    """Make this connection's plans use indexes whatever the tables' sizes.
+    """Make this connection look up row by row over indexes, whatever the tables' sizes.
 
-    A plan that was cached while the tables were small would scan them from end to end for as
-    long as the connection lives.
+    A plan that was cached while the tables were small would else read them from end to end, for
+    as long as the connection lives.
     """
-    await connection.execute("SET enable_seqscan = off")
+    await connection.execute(LOOK_UP_ROW_BY_ROW)
 
 
 async def order_exists(connection: Connection, order_id: str) -> bool:

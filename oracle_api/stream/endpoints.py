@@ -19,6 +19,7 @@ from oracle_api.stream.tail import write_chunk, write_message
 PATH = "/api/v1/orders/stream"
 RETRY_MILLISECONDS = 1_000
 PAGE_EVENTS = 500
+START_TIMEOUT_SECONDS = 3.0
 
 _MAX_SEQ_DIGITS = 18
 _RETRY = b"retry: %d\n\n" % RETRY_MILLISECONDS
@@ -37,6 +38,8 @@ class StreamEndpoint:
 
     async def __call__(self, request: DirectRequest, receive: Receive, send: Send) -> Reply | None:
         """Serve one stream until its client, or we, have had enough."""
+        # A browser gives up for good when refused, so we do not refuse while we are starting.
+        await self._hub.until_started(timeout_seconds=START_TIMEOUT_SECONDS)
         try:
             subscriber = self._hub.subscribe()
         except UnavailableError as error:

@@ -41,6 +41,7 @@ class Hub:
         self._change_waiters: set[asyncio.Future[None]] = set()
         self._order_waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self._opened_count = 0
+        self._has_started = asyncio.Event()
 
     @property
     def stream_count(self) -> int:
@@ -50,6 +51,14 @@ class Hub:
     def start(self, last_seq: int) -> None:
         """Begin behind event number `last_seq`."""
         self.tail = Tail(last_seq, max_events=self.limits.tail_events)
+        self._has_started.set()
+
+    async def until_started(self, *, timeout_seconds: float) -> bool:
+        """Wait for the journal to be read for the first time; False when the time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._has_started.wait()
+        return self._has_started.is_set()
 
     def publish(self, events: Sequence[JournalEvent]) -> None:
         """Hand on the events that follow; costs next to nothing per stream."""

@@ -318,6 +318,4 @@ async def served(
 
 async def until_journal_is_read(client: Client) -> None:
     """Wait until the oracle serves streams."""
-    async with asyncio.timeout(5):
-        while client.oracle.hub.tail is None:
-            await asyncio.sleep(0.005)
+    assert await client.oracle.hub.until_started(timeout_seconds=5)
