@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from ledger.errors import RejectedError
+from oracle_api.catalogue.endpoints import catalogue_router
 from oracle_api.database import Database
 from oracle_api.edge import Edge
 from oracle_api.health.endpoints import HealthEndpoints
@@ -49,6 +50,7 @@ class Oracle:
         self._reader = EvidenceReader(self._database)
         service = OrderService(settings, clock)
         self.api = _api(orders_router(settings, self._database, service, self.hub))
+        self.api.include_router(catalogue_router(settings))
         self.api.router.lifespan_context = self._lifespan
         health = HealthEndpoints(self._database, self.hub, settings.limits, clock, metrics)
         validation = Validation(self._database, self._reader, self.hub, settings.limits, clock)

@@ -33,9 +33,16 @@ class Answer:
 
 
 async def ask(path: str, *, method: str = "GET", headers: dict[str, str] | None = None) -> Answer:
-    """Ask an application that has the till and nothing else; the path goes in as it is."""
+    """Ask an application that has the till and nothing else."""
     application = FastAPI(redirect_slashes=False)
     application.include_router(router)
+    return await ask_application(application, path, method=method, headers=headers)
+
+
+async def ask_application(
+    application: FastAPI, path: str, *, method: str = "GET", headers: dict[str, str] | None = None
+) -> Answer:
+    """Send one request without a server or a client that would tidy the path up."""
     sent: list[dict[str, object]] = []
 
     async def receive() -> dict[str, object]:

@@ -35,10 +35,10 @@ export function onChange(listener) {
   listeners.add(listener);
 }
 
-/** Take over one order as the API tells it, whole or in part. */
-export function learn(news) {
+/** Take over one order as the API tells it, whole or in part; old news is told as if first seen. */
+export function learn(news, isOld = false) {
   const change = merge(news);
-  if (change !== null) tell([change]);
+  if (change !== null) tell([isOld ? { ...change, previousStatus: null } : change]);
 }
 
 /** Take over a snapshot of open orders; returns the ids that it lacks though they were open. */

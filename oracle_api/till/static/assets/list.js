@@ -50,6 +50,8 @@ function render(changes) {
     }
   }
   arrange();
+  const isAlarming = ({ order, previousStatus }) => previousStatus !== null && order.status === "reversed";
+  if (changes.some(isAlarming)) document.querySelector(".orders").scrollTo(0, 0);
   if (document.getElementById("loading").hidden) showLoaded();
 }
 

@@ -1,6 +1,6 @@
 // Puts the till together.
 
-import { readOrder } from "./api.js";
+import { readOrder, serverNow } from "./api.js";
 import * as book from "./book.js";
 import { focusComposer, startComposer } from "./composer.js";
 import { onLanguageChange, switchLanguage, t, translatePage } from "./i18n.js";
@@ -18,6 +18,11 @@ const sound = document.getElementById("sound");
 function showConnection(state) {
   connection.dataset.state = state;
   document.getElementById("connection-text").textContent = t(`connection.${state}`);
+  // The sheet hides the bar; there it matters when the till may not hear of a payment.
+  const onSheet = document.getElementById("payment-connection");
+  onSheet.hidden = state === "live";
+  onSheet.dataset.state = state;
+  document.getElementById("payment-connection-text").textContent = t(`connection.${state}`);
 }
 
 function showSound(on) {
@@ -28,6 +33,11 @@ function showSound(on) {
 function created(order) {
   book.learn(order);
   showPayment(order.id);
+}
+
+/** A snapshot may be a little old and be followed by what happened since; that rings no bell. */
+function isOlderThanPage(event) {
+  return Date.parse(event.createdAt) < serverNow() - performance.now();
 }
 
 /** A snapshot tells of open orders only; what became of the others must be asked for. */
@@ -59,5 +69,5 @@ startStream({
     askAbout(book.learnAll(snapshot.orders));
     showLoaded();
   },
-  onEvent: (event, version) => book.learn({ ...event.data, version }),
+  onEvent: (event, version) => book.learn({ ...event.data, version }, isOlderThanPage(event)),
 });

@@ -33,12 +33,17 @@ export function readySound() {
 
 export function chime() {
   play([[880, 0, 0.14], [1318.5, 0.13, 0.26]], "sine", 0.25);
-  navigator.vibrate?.(120);
+  vibrate(120);
 }
 
 export function siren() {
   play([0, 0.3, 0.6, 0.9].flatMap((at) => [[740, at, 0.15], [523, at + 0.15, 0.15]]), "square", 0.3);
-  navigator.vibrate?.([400, 150, 400, 150, 400]);
+  vibrate([400, 150, 400, 150, 400]);
+}
+
+function vibrate(pattern) {
+  // Refused, with a remark in the console, before the first touch.
+  if (audible && navigator.userActivation?.hasBeenActive) navigator.vibrate?.(pattern);
 }
 
 export function announce(text) {

@@ -1,7 +1,7 @@
 // The live connection: server-sent events that mend themselves, and the state that staff see.
 
 const FIRST_RETRY_MILLISECONDS = 500;
-const LONGEST_RETRY_MILLISECONDS = 8000;
+const LONGEST_RETRY_MILLISECONDS = 5000;
 const SUSPICION_MILLISECONDS = 3000;
 const EVENT_TYPES = ["created", "detected", "paid", "settled", "underpaid", "expired", "cancelled",
   "paid_late", "reversed", "awaiting_payment", "updated"].map((name) => `order.${name}`);

@@ -1,6 +1,6 @@
 // English. The same keys as every other language's file; a test compares them.
 export default {
-  "alarm.seen": "I have stopped the hand-over",
+  "alarm.seen": "Handover stopped",
   "alarm.text": "The chain took this payment back. It may return by itself; this till will say so.",
   "app.name": "BillCoin Till",
   "app.till": "Till",

@@ -1,6 +1,6 @@
 // Bahasa Malaysia. The same keys as en.js; a test compares them.
 export default {
-  "alarm.seen": "Saya sudah hentikan serahan",
+  "alarm.seen": "Serahan dihentikan",
   "alarm.text": "Rantaian telah menarik balik bayaran ini. Ia mungkin kembali sendiri; juruwang ini akan memberitahu.",
   "app.name": "Juruwang BillCoin",
   "app.till": "Juruwang",
