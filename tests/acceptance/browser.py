@@ -98,6 +98,14 @@ class Till:
     async def text(self, selector: str) -> str:
         return await self.page.inner_text(selector)
 
+    async def charge(self) -> dict[str, Any]:
+        """Press the big button; gives the order that the page made."""
+        async with self.page.expect_response("**/api/v1/orders") as response:
+            await self.page.click("#charge")
+        order: dict[str, Any] = await (await response.value).json()
+        await self.until("#payment[open]")
+        return order
+
     async def screenshot(self, name: str) -> bytes:
         """What a person would see now, also kept as an artefact."""
         ARTEFACTS.mkdir(exist_ok=True)
@@ -127,6 +135,11 @@ async def open_till(
         yield till
     finally:
         await context.close()
+
+
+def row(order: dict[str, Any], status: str = "") -> str:
+    """The selector of an order's row in the live list, in a status if one is named."""
+    return f'[data-order="{order["id"]}"]' + (f'[data-status="{status}"]' if status else "")
 
 
 def read_qr(screenshot: bytes) -> str:
