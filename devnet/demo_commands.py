@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,10 +15,7 @@ from rich.console import Console
 
 from devnet.attended import attended
 from devnet.console import EXIT_INTERRUPTED, say
-from devnet.dev_accounts import DEPLOYER_INDEX, dev_account
-from devnet.faucet import give
 from devnet.home import HOME_VARIABLE, state_home
-from devnet.keystore import save_wallet
 from devnet.node import open_node
 from devnet.oracle_client import open_oracle
 from devnet.progress import Progress
@@ -25,16 +23,9 @@ from devnet.run_folder import run_folder
 from devnet.sale import DEFAULT_PATIENCE_SECONDS, Sale, Seller
 from devnet.services import watch
 from devnet.stack import Stack, StackOptions, running_stack
-from devnet.transactions import address_of
+from devnet.student import STUDENT, STUDENT_PASSWORD, equip_student
 from devnet.wallet_commands import PASSWORD_VARIABLE
 from ledger.errors import LedgerError
-from ledger.units import parse_bill
-
-STUDENT = "student"
-# The money is worth nothing, and the person at the demo shall be able to use the wallet.
-STUDENT_PASSWORD = "milk"  # noqa: S105
-STUDENT_BILL = "10"
-STUDENT_GAS_WEI = 10**18
 
 
 class InterruptedDemoError(LedgerError):
@@ -67,11 +58,17 @@ class _Demo:
         return sold
 
     async def _work(self, sold: dict[str, Any]) -> None:
-        async with running_stack(self.folder, self.options, say=self.progress.step) as stack:
-            await attended(self._sell_and_stay(stack, sold), watch(stack.processes))
+        student: LocalAccount = Account.create()
+        meanwhile = partial(equip_student, student, home=self.folder, say=self.progress.step)
+        async with running_stack(
+            self.folder, self.options, meanwhile=meanwhile, say=self.progress.step
+        ) as stack:
+            await attended(self._sell_and_stay(stack, student, sold), watch(stack.processes))
 
-    async def _sell_and_stay(self, stack: Stack, sold: dict[str, Any]) -> None:
-        sale = await self._sell(stack)
+    async def _sell_and_stay(
+        self, stack: Stack, student: LocalAccount, sold: dict[str, Any]
+    ) -> None:
+        sale = await self._sell(stack, student)
         till_url = f"{stack.oracle_url}/till"
         self.progress.timeline(sale.timeline)
         self.progress.note(f"verdict: {json.dumps(sale.verdict)}")
@@ -89,30 +86,16 @@ class _Demo:
         )
         await asyncio.get_running_loop().create_future()
 
-    async def _sell(self, stack: Stack) -> Sale:
-        student: LocalAccount = Account.create()
-        deployment = stack.manifest.deployment
+    async def _sell(self, stack: Stack, student: LocalAccount) -> Sale:
         async with (
             open_node(stack.manifest.node_http_url) as node,
             open_oracle(stack.oracle_url) as oracle,
         ):
-            await asyncio.gather(
-                asyncio.to_thread(save_wallet, self.folder, STUDENT, student, STUDENT_PASSWORD),
-                give(
-                    node,
-                    dev_account(DEPLOYER_INDEX),
-                    address_of(student),
-                    deployment=deployment,
-                    units=parse_bill(STUDENT_BILL),
-                    gas_wei=STUDENT_GAS_WEI,
-                ),
-            )
-            self.progress.step(f"a student has a wallet with {STUDENT_BILL} BILL")
             return await Seller(
                 node,
                 oracle,
                 student,
-                deployment,
+                stack.manifest.deployment,
                 stack.manifest.node_ws_url,
                 self.progress.sale_step,
                 self.patience_seconds,

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from devnet.anvil import DEFAULT_CHAIN_ID, anvil
+from devnet.anvil import DEFAULT_CHAIN_ID, anvil, anvil_binary
 from devnet.attended import attended, both
 from devnet.databases import create_database
 from devnet.deploy import deploy
@@ -18,7 +19,7 @@ from devnet.oracle_client import open_oracle
 from devnet.ports import LOOPBACK, free_port
 from devnet.postgres import PostgresServer, start_postgres
 from devnet.process import LeashedProcess
-from devnet.services import run_to_end, start_service, watch
+from devnet.services import console_script, run_to_end, start_service, watch
 from devnet.transactions import address_of
 from ledger.errors import TransientError
 
@@ -146,20 +147,37 @@ def _variables(manifest: Manifest, database_url: str, oracle_port: int) -> dict[
     }
 
 
-async def _wait_until_ready(url: str) -> None:
+async def _wait_until_ready(url: str, say: Callable[[str], None]) -> None:
     try:
         async with open_oracle(url) as oracle, asyncio.timeout(_READY_TIMEOUT_SECONDS):
             while not await oracle.is_ready():  # noqa: ASYNC110 - another process sets no event
                 await asyncio.sleep(_READY_POLL_SECONDS)
     except TimeoutError as error:
         raise TransientError(f"the oracle at {url} did not become ready in time") from error
+    say("indexer and oracle are ready")
+
+
+def _require_tools() -> None:
+    """Say what is missing before anything is started."""
+    for script in ("billcoin-indexer", "billcoin-oracle"):
+        console_script(script)
+    if not os.environ.get("BILLCOIN_NODE_HTTP_URL"):
+        anvil_binary()
 
 
 @asynccontextmanager
 async def running_stack(
-    folder: Path, options: StackOptions, *, say: Callable[[str], None]
+    folder: Path,
+    options: StackOptions,
+    *,
+    meanwhile: Callable[[Manifest], Coroutine[Any, Any, None]],
+    say: Callable[[str], None],
 ) -> AsyncIterator[Stack]:
-    """Run everything for the length of the block; logs, manifest and `.env` lie in `folder`."""
+    """Run everything for the length of the block; logs, manifest and `.env` lie in `folder`.
+
+    `meanwhile` is what else wants the contracts; it is done while the services come up.
+    """
+    _require_tools()
     async with AsyncExitStack() as exits:
         starter = _Starter(folder, options, exits, say)
         manifest, database_url = await both(starter.chain(), starter.database())
@@ -168,6 +186,6 @@ async def running_stack(
         write_manifest(folder, variables)
         starter.services(variables)
         oracle_url = f"http://{LOOPBACK}:{port}"
-        await attended(_wait_until_ready(oracle_url), watch(starter.processes))
-        say("indexer and oracle are ready")
+        coming_up = attended(_wait_until_ready(oracle_url, say), watch(starter.processes))
+        await both(coming_up, meanwhile(manifest))
         yield Stack(manifest, oracle_url, variables, tuple(starter.processes))

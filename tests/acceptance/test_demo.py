@@ -163,12 +163,15 @@ def test_stopped_before_the_sale_it_says_so(tmp_path: Path) -> None:
     assert_nothing_left(tmp_path)
 
 
-def test_a_service_that_dies_ends_the_demo_with_its_last_words(
-    tmp_path: Path, stay: Callable[[Path], subprocess.Popen[str]]
-) -> None:
-    staying = stay(tmp_path)
-    sold_by(staying)
-    (log,) = tmp_path.glob("runs/*/billcoin-indexer-run.log")
+def wait_until_ready(demo: subprocess.Popen[str]) -> None:
+    assert demo.stdout is not None
+    while "are ready" not in (line := demo.stdout.readline()):
+        assert line, demo.communicate()[1]
+
+
+def test_a_service_that_dies_ends_the_demo_with_its_last_words(tmp_path: Path) -> None:
+    demo = start(tmp_path, "--once")
+    wait_until_ready(demo)
     leashes = [
         int(pid)
         for pid in descendants_of_run(tmp_path)
@@ -176,19 +179,17 @@ def test_a_service_that_dies_ends_the_demo_with_its_last_words(
     ]
     for pid in leashes:
         os.kill(pid, signal.SIGTERM)
-    status, _, err = finish(staying)
+    status, _, err = finish(demo)
+    (log,) = tmp_path.glob("runs/*/billcoin-indexer-run.log")
     assert status == 1
     assert "billcoin-indexer run ended with status" in err
     assert str(log) in err
-    assert log.exists()
     assert descendants_of_run(tmp_path) == []
 
 
 def test_not_even_kill_9_leaves_a_process(tmp_path: Path) -> None:
     demo = start(tmp_path, "--once")
-    assert demo.stdout is not None
-    while "ready" not in (line := demo.stdout.readline()):
-        assert line, demo.communicate()[1]
+    wait_until_ready(demo)
     assert len(descendants_of_run(tmp_path)) > 8
     demo.kill()
     demo.communicate()
