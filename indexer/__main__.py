@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from rich.table import Table
 
 from indexer.json_logs import configure_logs
-from indexer.lead import lead_forever, open_node
+from indexer.lead import lead_forever, open_sources
 from indexer.replay_check import ReplayReport, replay_check
 from indexer.settings import DatabaseSettings, IndexerSettings
 from indexer.status import IndexerStatus, read_status
@@ -133,13 +133,13 @@ async def _replay(settings: IndexerSettings, first: int | None, last: int | None
     connection = await connect(settings.database_url, application_name="billcoin-replay-check")
     columns = ("Proving blocks", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        async with open_node(settings) as node:
+        async with open_sources(settings) as sources:
             with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
                 task = bar.add_task("", total=None)
                 async with connection.transaction(isolation="repeatable_read", readonly=True):
                     return await replay_check(
                         connection,
-                        node,
+                        sources,
                         chain_id=settings.chain_id,
                         first=first,
                         last=last,
@@ -167,9 +167,9 @@ def _read_settings(kind: type[Settings]) -> Settings:
         return kind()
     except ValidationError as error:
         for fault in error.errors():
-            name = str(fault["loc"][0])
-            variable = name if name.isupper() else f"BILLCOIN_{name.upper()}"
-            _complain(f"{variable}: {fault['msg']}")
+            name = str(fault["loc"][0]) if fault["loc"] else ""
+            variable = name if name.isupper() or not name else f"BILLCOIN_{name.upper()}"
+            _complain(f"{variable}: {fault['msg']}".removeprefix(": "))
         _complain("Set these environment variables; docs/operator.md has the table.")
         raise typer.Exit(EXIT_USAGE) from error
 

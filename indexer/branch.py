@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from indexer.node import Node
-from indexer.rpc import retrying
+from indexer.block_source import BlockSource
+from indexer.rpc import NotThereYetError, retrying
 from ledger.block import ProvenBlock
 from ledger.chain import BlockRef, FinalityConflictError
 from ledger.store.cursor import Cursor
 from ledger.store.pool import Connection
 from ledger.store.switch import is_canonical
 
-MAX_BRANCH_LENGTH = 1024
+MAX_BRANCH_BLOCKS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,12 @@ class Branch:
 
 
 async def resolve_branch(
-    connection: Connection, node: Node, head: BlockRef, cursor: Cursor, *, chain_id: int
+    connection: Connection,
+    source: BlockSource,
+    head: BlockRef,
+    cursor: Cursor,
+    *,
+    chain_id: int,
 ) -> Branch:
     """Walk back from `head` to the first block that we hold as canonical.
 
@@ -34,29 +39,27 @@ async def resolve_branch(
         FinalityConflictError: the walk passed the finalized block without meeting our chain.
         TransientError: a block could not be had, or does not check.
     """
-    stay = Branch(fork=cursor.tip, blocks=())
     if head.hash == cursor.tip.hash or await is_canonical(connection, chain_id, head.hash):
-        return stay
+        return Branch(fork=cursor.tip, blocks=())
     blocks: list[ProvenBlock] = []
     wanted = head.hash
     while True:
-        block = await fetch_block(node, wanted)
+        block = await fetch_block(source, wanted)
         blocks.append(block)
-        header = block.header
-        parent = BlockRef(header.number - 1, header.parent_hash)
+        parent = BlockRef(block.header.number - 1, block.header.parent_hash)
         if parent.hash == cursor.tip.hash or await is_canonical(connection, chain_id, parent.hash):
             return Branch(fork=parent, blocks=tuple(reversed(blocks)))
-        if parent.number <= cursor.finalized.number or len(blocks) >= MAX_BRANCH_LENGTH:
+        if parent.number <= cursor.finalized.number or len(blocks) >= MAX_BRANCH_BLOCKS:
             raise FinalityConflictError(
-                f"the node's block {head.number} does not descend from our finalized block "
-                f"{cursor.finalized.number} (0x{cursor.finalized.hash.hex()})"
+                f"block {head.number} (0x{head.hash.hex()}) does not descend from our finalized "
+                f"block {cursor.finalized.number} (0x{cursor.finalized.hash.hex()})"
             )
         wanted = parent.hash
 
 
-async def fetch_block(node: Node, block_hash: bytes) -> ProvenBlock:
-    """A proven block, asked for again while the node does not have it or answers wrongly."""
+async def fetch_block(source: BlockSource, block_hash: bytes) -> ProvenBlock:
+    """A proven block, asked for again while it is not there or the answer is wrong."""
     async for attempt in retrying():
         with attempt:
-            return await node.block_by_hash(block_hash)
-    raise AssertionError("unreachable: the last attempt raises")
+            return await source.block_by_hash(block_hash)
+    raise NotThereYetError(f"block 0x{block_hash.hex()} could not be fetched")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from indexer.node import Node
+from indexer.block_source import BlockSource
 from indexer.rpc import NotThereYetError, retrying
 from ledger.block import ProvenBlock
 from ledger.chain import BlockRef, FinalityConflictError
@@ -24,7 +24,7 @@ _LOG_INTERVAL_SECONDS = 5.0
 
 async def catch_up(
     connection: Connection,
-    node: Node,
+    source: BlockSource,
     cursor: Cursor,
     *,
     chain_id: int,
@@ -38,9 +38,9 @@ async def catch_up(
         BrokenBranchError: the chain changed meanwhile; start again.
         TransientError: a block could not be had, or does not check.
     """
-    fork = await _find_fork(connection, node, cursor, chain_id=chain_id)
+    fork = await _find_fork(connection, source, cursor, chain_id=chain_id)
     started, logged, first = time.monotonic(), time.monotonic(), fork.number
-    async for batch in _batches(node, fork.number + 1, until_number, concurrency):
+    async for batch in _batches(source, fork.number + 1, until_number, concurrency):
         step = Step(expected_tip=cursor.tip, fork=fork, branch=batch)
         async with connection.transaction():
             outcome = await apply_step(connection, chain_id, step, now=datetime.now(UTC))
@@ -60,13 +60,13 @@ async def catch_up(
 
 
 async def _find_fork(
-    connection: Connection, node: Node, cursor: Cursor, *, chain_id: int
+    connection: Connection, source: BlockSource, cursor: Cursor, *, chain_id: int
 ) -> BlockRef:
     """Our highest canonical block that is also the node's."""
     number = cursor.tip.number
     while number >= cursor.finalized.number:
         ours = await read_canonical(connection, chain_id, [number])
-        theirs = await node.header_by_number(number)
+        theirs = await source.header_by_number(number)
         if ours.get(number) == theirs.hash:
             return BlockRef(number, theirs.hash)
         number -= 1
@@ -77,10 +77,10 @@ async def _find_fork(
 
 
 async def _batches(
-    node: Node, first: int, last: int, concurrency: int
+    source: BlockSource, first: int, last: int, concurrency: int
 ) -> AsyncIterator[list[ProvenBlock]]:
     batch: list[ProvenBlock] = []
-    async for block in fetch_range(node, first, last, concurrency=concurrency):
+    async for block in fetch_range(source, first, last, concurrency=concurrency):
         batch.append(block)
         if len(batch) == BATCH_BLOCKS:
             yield batch
@@ -90,7 +90,7 @@ async def _batches(
 
 
 async def fetch_range(
-    node: Node, first: int, last: int, *, concurrency: int
+    source: BlockSource, first: int, last: int, *, concurrency: int
 ) -> AsyncIterator[ProvenBlock]:
     """The node's blocks from `first` to `last` in order, at most `concurrency` fetched ahead."""
     ahead: deque[asyncio.Task[ProvenBlock]] = deque()
@@ -98,7 +98,7 @@ async def fetch_range(
     try:
         while number <= last or ahead:
             while number <= last and len(ahead) < concurrency:
-                ahead.append(asyncio.create_task(_fetch(node, number)))
+                ahead.append(asyncio.create_task(_fetch(source, number)))
                 number += 1
             yield await ahead[0]
             ahead.popleft()
@@ -108,8 +108,8 @@ async def fetch_range(
         await asyncio.gather(*ahead, return_exceptions=True)
 
 
-async def _fetch(node: Node, number: int) -> ProvenBlock:
+async def _fetch(source: BlockSource, number: int) -> ProvenBlock:
     async for attempt in retrying():
         with attempt:
-            return await node.block_by_number(number)
+            return await source.block_by_number(number)
     raise NotThereYetError(f"block {number} could not be fetched")

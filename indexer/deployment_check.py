@@ -1,26 +1,67 @@
-"""Checks at the start that the node and the contracts are the ones that the settings name."""
+"""Checks at the start that the nodes and the contracts are the ones that the settings name."""
+
+import structlog
 
 from contracts.order_vault_factory import runtime_code
 from indexer.node import Node
+from indexer.rpc import NodeUnreachableError
+from indexer.sources import Sources
 from ledger.deployment import Deployment
-from ledger.errors import CorruptError
-from ledger.json_hex import read_data, to_hex
+from ledger.errors import CorruptError, TransientError
+from ledger.header import Header
+from ledger.json_hex import UnprovenError, read_data, to_hex
+
+log = structlog.get_logger(__name__)
 
 
 class WrongDeploymentError(CorruptError):
-    """The node is on another chain, or an address holds another contract."""
+    """The nodes are on another chain, or an address holds another contract."""
 
 
-async def check_deployment_on_chain(node: Node, deployment: Deployment) -> None:
-    """Check chain id, token and vault factory.
+async def check_deployment_on_chain(sources: Sources, deployment: Deployment) -> None:
+    """Check chain id, token and vault factory at every node.
 
     An order address is computed here, never asked of the chain: with another factory every
-    payment would go where nobody can sweep it.
+    payment would go where nobody can sweep it. A node that fails the check while enough others
+    pass it is quarantined.
 
     Raises:
-        WrongDeploymentError: one of them is not what the settings say.
-        TransientError: the node does not answer.
+        WrongDeploymentError: too few nodes pass, and one of them says why.
+        TransientError: too few nodes answer.
     """
+    passed = 0
+    wrong: WrongDeploymentError | None = None
+    for source in sources.all:
+        try:
+            await _check_node(source.node, deployment)
+            passed += 1
+        except WrongDeploymentError as error:
+            wrong = error
+            sources.convict(source, UnprovenError("wrong_deployment", str(error)))
+        except TransientError as error:
+            source.failed(error)
+            log.warning("node_unreachable", source=source.name, error=str(error))
+    if passed >= sources.required:
+        return
+    if wrong is not None:
+        raise wrong
+    raise NodeUnreachableError(f"{passed} of {sources.required} required nodes answer")
+
+
+async def find_anchor(sources: Sources, token: bytes, *, start_block: int | None) -> Header:
+    """The proven parent of the first block to read: `start_block`, or the token's deployment.
+
+    Raises:
+        TransientError: no node can tell.
+    """
+    node = min(sources.all, key=lambda source: source.rank()).node
+    if start_block is None:
+        head = await node.head()
+        start_block = await node.code_block(token, head_number=head.number)
+    return await sources.header_by_number(max(start_block - 1, 0))
+
+
+async def _check_node(node: Node, deployment: Deployment) -> None:
     chain_id = await node.chain_id()
     if chain_id != deployment.chain_id:
         raise WrongDeploymentError(

@@ -10,12 +10,15 @@ import structlog
 
 from indexer.branch import Branch, resolve_branch
 from indexer.catch_up import catch_up
-from indexer.heads import Announcement, HeadWatch
-from indexer.node import Depth, Node
-from ledger.chain import BlockRef
+from indexer.consensus import Consensus
+from indexer.heads import Announcement, Heads
+from indexer.quorum import convict_or_halt, is_confirmed
+from indexer.sources import Sources
+from ledger.chain import BlockRef, FinalityConflictError
 from ledger.errors import TransientError
 from ledger.json_hex import to_hex
 from ledger.store.cursor import Cursor, TipMovedError, read_cursor
+from ledger.store.evidence import record_evidence
 from ledger.store.observation import record_observation
 from ledger.store.pool import Connection
 from ledger.store.switch import Outcome, Step, apply_step, read_canonical
@@ -34,21 +37,24 @@ class Follower:
     def __init__(
         self,
         connection: Connection,
-        node: Node,
-        heads: HeadWatch,
+        sources: Sources,
+        heads: Heads,
         cursor: Cursor,
         *,
         chain_id: int,
+        block_time_seconds: float,
         catch_up_concurrency: int,
     ) -> None:
         self._connection = connection
-        self._node = node
+        self._sources = sources
         self._heads = heads
         self._cursor = cursor
         self._chain_id = chain_id
         self._concurrency = catch_up_concurrency
         self._observed_at = 0.0
-        self._head_number = cursor.tip.number
+        self._consensus = Consensus(
+            sources, lambda: self._cursor.tip, block_time_seconds=block_time_seconds
+        )
 
     async def run(self) -> None:
         """Follow until cancelled or until something is corrupt.
@@ -56,21 +62,29 @@ class Follower:
         Raises:
             CorruptError: the chain contradicts what is final; a person has to look.
         """
+        asking = asyncio.create_task(self._consensus.run())
+        try:
+            await self._follow(asking)
+        finally:
+            asking.cancel()
+
+    async def _follow(self, asking: "asyncio.Task[None]") -> None:
         while True:
+            if asking.done():
+                asking.result()
             announcement = await self._next()
             try:
                 if announcement is None:
                     await self._deepen()
                 else:
-                    self._head_number = announcement.head.number
                     await self._advance(announcement)
             except TipMovedError:
                 self._cursor = await self._read_cursor()
-                self._heads.again()
+                self._try_again(announcement)
             except TransientError as error:
                 log.warning("head_not_applied", error=str(error), code=getattr(error, "code", None))
                 await asyncio.sleep(_RETRY_SECONDS)
-                self._heads.again()
+                self._try_again(announcement)
             await self._observe()
 
     async def _next(self) -> Announcement | None:
@@ -80,36 +94,51 @@ class Follower:
                 return await self._heads.next()
         return None
 
+    def _try_again(self, announcement: Announcement | None) -> None:
+        if announcement is not None:
+            self._heads.put(announcement)
+
     async def _advance(self, announcement: Announcement) -> None:
-        head = announcement.head
+        head, source = announcement.head, announcement.source
+        if source.is_quarantined and len(self._sources.all) > 1:
+            return
+        try:
+            await self._catch_up(head)
+            branch = await resolve_branch(
+                self._connection,
+                self._sources.preferring(source),
+                head,
+                self._cursor,
+                chain_id=self._chain_id,
+            )
+        except FinalityConflictError as error:
+            await convict_or_halt(self._sources, source, self._cursor.finalized, error)
+            return
+        if branch.blocks and await is_confirmed(self._sources, branch, self._cursor):
+            outcome = await self._apply(branch)
+            _log_outcome(outcome, branch, announcement)
+
+    async def _catch_up(self, head: BlockRef) -> None:
         if head.number - self._cursor.tip.number > CATCH_UP_DISTANCE_BLOCKS:
             self._cursor = await catch_up(
                 self._connection,
-                self._node,
+                self._sources,
                 self._cursor,
                 chain_id=self._chain_id,
                 until_number=head.number,
                 concurrency=self._concurrency,
             )
-        branch, depth = await asyncio.gather(
-            resolve_branch(
-                self._connection, self._node, head, self._cursor, chain_id=self._chain_id
-            ),
-            self._node.depth(),
-        )
-        outcome = await self._apply(branch, depth)
-        _log_outcome(outcome, branch, announcement)
 
     async def _deepen(self) -> None:
         """Nothing new on top; perhaps something has become final below."""
-        depth = await self._node.depth()
-        branch = Branch(fork=self._cursor.tip, blocks=())
-        if depth.finalized is not None and (
-            self._cursor.finalized.number < depth.finalized.number <= self._cursor.tip.number
+        final = self._consensus.depth.finalized
+        if final is not None and (
+            self._cursor.finalized.number < final.number <= self._cursor.tip.number
         ):
-            await self._apply(branch, depth)
+            await self._apply(Branch(fork=self._cursor.tip, blocks=()))
 
-    async def _apply(self, branch: Branch, depth: Depth) -> Outcome:
+    async def _apply(self, branch: Branch) -> Outcome:
+        depth = self._consensus.depth
         safe, finalized = await self._provable(branch, [depth.safe, depth.finalized])
         step = Step(self._cursor.tip, branch.fork, branch.blocks, safe, finalized)
         async with self._connection.transaction():
@@ -129,17 +158,21 @@ class Follower:
         return [ref if ref and ours.get(ref.number) == ref.hash else None for ref in refs]
 
     async def _observe(self) -> None:
+        """About once a second, note for the oracle what the nodes say, and what they did."""
         now = time.monotonic()
-        if now - self._observed_at < _HEARTBEAT_SECONDS or self._heads.polled_at is None:
+        checked_at = self._consensus.checked_at
+        if now - self._observed_at < _HEARTBEAT_SECONDS or checked_at is None:
             return
         self._observed_at = now
+        await record_evidence(self._connection, self._chain_id, self._sources.take_evidence())
+        told = [source.health.head for source in self._sources.all if not source.is_quarantined]
         await record_observation(
             self._connection,
             self._chain_id,
-            head_number=max(self._head_number, self._cursor.tip.number),
-            nodes_agreeing=1,
-            nodes_asked=1,
-            checked_at=datetime.fromtimestamp(self._heads.polled_at, UTC),
+            head_number=max((head.number for head in told if head), default=0),
+            nodes_agreeing=len(self._consensus.agreeing),
+            nodes_asked=len(self._sources.all),
+            checked_at=checked_at,
         )
 
     async def _read_cursor(self) -> Cursor:

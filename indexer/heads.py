@@ -1,4 +1,4 @@
-"""Learns of new heads: by subscription where the node has one, and by polling beside it."""
+"""Learns of new heads: by subscription where a node has one, and by polling beside it."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 import structlog
 
-from indexer.node import Node
+from indexer.source import Source
 from ledger.chain import BlockRef
 from ledger.errors import TransientError
 from ledger.json_hex import read_data, read_quantity
@@ -18,9 +18,11 @@ log = structlog.get_logger(__name__)
 
 # A subscription that stays silent for this many block times is taken for dead.
 _SILENT_BLOCK_TIMES = 3
+_MIN_SILENCE_SECONDS = 1.0
 _POLLS_PER_BLOCK_ALONE = 10
 _POLLS_PER_BLOCK_BESIDE = 2
 _RECONNECT_SECONDS = 1.0
+_MAX_MESSAGE_BYTES = 1 << 20
 _SUBSCRIBE = '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}'
 
 
@@ -29,77 +31,95 @@ class Announcement:
     """A head that a node told of; `received_at` is on the monotonic clock, in seconds."""
 
     head: BlockRef
+    source: Source
     received_at: float
 
 
-class HeadWatch:
-    """Holds the newest announced head; older ones that nobody took are forgotten.
+class Heads:
+    """Each node's newest head that nobody took yet; older ones are forgotten.
 
     Nothing is trusted here: an announcement only says what to fetch and prove.
     """
 
-    def __init__(self, node: Node, *, ws_url: str | None, block_time_seconds: float) -> None:
-        self._node = node
-        self._ws_url = ws_url
-        self._block_time = block_time_seconds
-        self._newest: Announcement | None = None
+    def __init__(self) -> None:
+        self._waiting: dict[Source, Announcement] = {}
         self._fresh = asyncio.Event()
-        self._is_subscribed = False
         self.polled_at: float | None = None
+
+    async def next(self) -> Announcement:
+        """The highest untaken head, of equal ones the first told; waits for one."""
+        await self._fresh.wait()
+        taken = min(self._waiting.values(), key=lambda told: (-told.head.number, told.received_at))
+        del self._waiting[taken.source]
+        if not self._waiting:
+            self._fresh.clear()
+        return taken
+
+    def put(self, announcement: Announcement) -> None:
+        """Hand in a head; also one that could not be applied and is to be tried again."""
+        waiting = self._waiting.get(announcement.source)
+        if waiting is None or waiting.received_at <= announcement.received_at:
+            self._waiting[announcement.source] = announcement
+            self._fresh.set()
+
+
+class HeadWatch:
+    """Watches one node and hands its heads in."""
+
+    def __init__(self, source: Source, heads: Heads, *, block_time_seconds: float) -> None:
+        self._source = source
+        self._heads = heads
+        self._block_time = block_time_seconds
+        self._is_subscribed = False
 
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._poll())
-            if self._ws_url is not None:
-                tasks.create_task(self._subscribe(self._ws_url))
-
-    async def next(self) -> Announcement:
-        """The newest head that was not taken yet; waits for one."""
-        await self._fresh.wait()
-        self._fresh.clear()
-        if self._newest is None:
-            raise RuntimeError("woken without a head")
-        return self._newest
-
-    def again(self) -> None:
-        """Let the newest head be taken once more, after it could not be applied."""
-        if self._newest is not None:
-            self._fresh.set()
+            if self._source.ws_url is not None:
+                tasks.create_task(self._subscribe(self._source.ws_url))
 
     def _announce(self, head: BlockRef) -> None:
-        if self._newest is not None and self._newest.head == head:
-            return
-        self._newest = Announcement(head, time.monotonic())
-        self._fresh.set()
+        """Hand in a head unless it is the one that this node told of last."""
+        if head != self._source.health.head:
+            self._source.health.head = head
+            self._heads.put(Announcement(head, self._source, time.monotonic()))
 
     async def _poll(self) -> None:
         while True:
+            started = time.monotonic()
             try:
-                header = await self._node.head()
+                header = await self._source.node.head()
             except TransientError as error:
-                log.warning("poll_failed", error=str(error))
+                self._source.failed(error)
+                log.warning("poll_failed", source=self._source.name, error=str(error))
             else:
-                self.polled_at = time.time()
+                self._source.served(time.monotonic() - started)
+                self._heads.polled_at = time.time()
                 self._announce(BlockRef(header.number, header.hash))
             rate = _POLLS_PER_BLOCK_BESIDE if self._is_subscribed else _POLLS_PER_BLOCK_ALONE
-            await asyncio.sleep(self._block_time / rate)
+            await asyncio.sleep(max(self._block_time / rate, self._rest_seconds()))
+
+    def _rest_seconds(self) -> float:
+        """How long the node is still to be left alone, as it asked or after it failed."""
+        return max(0.0, self._source.health.resting_until - time.monotonic())
 
     async def _subscribe(self, url: str) -> None:
         while True:
             try:
                 await self._listen(url)
-            except (aiohttp.ClientError, OSError, TimeoutError, TransientError) as error:
-                log.warning("subscription_lost", url=url, error=repr(error))
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+                log.warning("subscription_lost", source=self._source.name, error=repr(error))
             finally:
                 self._is_subscribed = False
             await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _listen(self, url: str) -> None:
-        silence_seconds = max(_SILENT_BLOCK_TIMES * self._block_time, 1.0)
+        """Take in heads until the socket closes or has been silent for too long."""
+        silence_seconds = max(_SILENT_BLOCK_TIMES * self._block_time, _MIN_SILENCE_SECONDS)
         async with (
             aiohttp.ClientSession() as session,
-            session.ws_connect(url, heartbeat=silence_seconds, max_msg_size=1 << 20) as socket,
+            session.ws_connect(url, max_msg_size=_MAX_MESSAGE_BYTES) as socket,
         ):
             await socket.send_str(_SUBSCRIBE)
             while True:
@@ -113,8 +133,8 @@ class HeadWatch:
             return
         if "result" in message:
             self._is_subscribed = True
-            log.info("subscribed")
-        with contextlib.suppress(KeyError, TypeError):
+            log.info("subscribed", source=self._source.name)
+        with contextlib.suppress(KeyError, TypeError, TransientError):
             head = message["params"]["result"]
             self._announce(
                 BlockRef(

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 import aiohttp
 import structlog
 
-from indexer.deployment_check import check_deployment_on_chain
+from indexer.deployment_check import check_deployment_on_chain, find_anchor
 from indexer.follow import Follower
-from indexer.heads import HeadWatch
+from indexer.heads import Heads, HeadWatch
 from indexer.node import Node
 from indexer.rpc import RpcClient, retrying
 from indexer.settings import IndexerSettings
+from indexer.source import Source, source_name
+from indexer.sources import Sources
 from ledger.errors import CorruptError
 from ledger.store.cursor import Cursor, check_deployment, read_cursor, register
 from ledger.store.leadership import try_lead
@@ -35,38 +37,46 @@ async def lead_forever(settings: IndexerSettings) -> None:
     Raises:
         CorruptError: what only a person can resolve; it is noted in the ledger.
     """
-    async with open_node(settings) as node:
+    async with open_sources(settings) as sources:
         async for attempt in retrying(attempts=30):
             with attempt:
-                await check_deployment_on_chain(node, settings.deployment)
+                await check_deployment_on_chain(sources, settings.deployment)
         while True:
             try:
-                await _lead_once(settings, node)
+                await _lead_once(settings, sources)
             except DATABASE_AWAY as error:
                 log.warning("database_away", error=repr(error))
                 await asyncio.sleep(_DATABASE_RETRY_SECONDS)
 
 
 @contextlib.asynccontextmanager
-async def open_node(settings: IndexerSettings) -> AsyncIterator[Node]:
-    """The configured node, for the length of the block."""
+async def open_sources(settings: IndexerSettings) -> AsyncIterator[Sources]:
+    """The configured nodes, for the length of the block."""
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=60)
+        connector=aiohttp.TCPConnector(limit=0, limit_per_host=64, keepalive_timeout=60)
     ) as session:
-        rpc = RpcClient(
-            session, settings.node_http_url, timeout_seconds=settings.request_timeout_seconds
-        )
-        yield Node(rpc, token=settings.token_address)
+        sources = [
+            Source(
+                Node(
+                    RpcClient(session, urls.http, timeout_seconds=settings.request_timeout_seconds),
+                    token=settings.token_address,
+                ),
+                ws_url=urls.ws,
+                name=source_name(urls.http),
+            )
+            for urls in settings.nodes
+        ]
+        yield Sources(sources, required=settings.required)
 
 
-async def _lead_once(settings: IndexerSettings, node: Node) -> None:
+async def _lead_once(settings: IndexerSettings, sources: Sources) -> None:
     connection = await connect(settings.database_url, application_name="billcoin-indexer")
     try:
         await _wait_to_lead(connection, settings.chain_id)
-        cursor = await _start(connection, node, settings)
+        cursor = await _start(connection, sources, settings)
         await _refuse_if_halted(connection, settings.chain_id)
         try:
-            await _follow(connection, node, cursor, settings)
+            await _follow(connection, sources, cursor, settings)
         except CorruptError as error:
             await record_halt(
                 connection, settings.chain_id, code=type(error).__name__, reason=str(error)
@@ -87,15 +97,13 @@ async def _wait_to_lead(connection: Connection, chain_id: int) -> None:
     log.info("leading")
 
 
-async def _start(connection: Connection, node: Node, settings: IndexerSettings) -> Cursor:
+async def _start(connection: Connection, sources: Sources, settings: IndexerSettings) -> Cursor:
     if not await check_deployment(connection, settings.deployment):
         async for attempt in retrying(attempts=30):
             with attempt:
-                head = await node.head()
-                start = settings.start_block
-                if start is None:
-                    start = await node.code_block(settings.token_address, head_number=head.number)
-                anchor = await node.header_by_number(max(start - 1, 0))
+                anchor = await find_anchor(
+                    sources, settings.token_address, start_block=settings.start_block
+                )
         async with connection.transaction():
             await register(connection, settings.deployment, anchor=anchor)
         log.info("registered", start=anchor.number + 1)
@@ -115,22 +123,23 @@ async def _refuse_if_halted(connection: Connection, chain_id: int) -> None:
 
 
 async def _follow(
-    connection: Connection, node: Node, cursor: Cursor, settings: IndexerSettings
+    connection: Connection, sources: Sources, cursor: Cursor, settings: IndexerSettings
 ) -> None:
-    heads = HeadWatch(
-        node, ws_url=settings.node_ws_url, block_time_seconds=settings.block_time_seconds
-    )
+    heads = Heads()
     follower = Follower(
         connection,
-        node,
+        sources,
         heads,
         cursor,
         chain_id=settings.chain_id,
+        block_time_seconds=settings.block_time_seconds,
         catch_up_concurrency=settings.catch_up_concurrency,
     )
     try:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(heads.run())
+            for source in sources.all:
+                watch = HeadWatch(source, heads, block_time_seconds=settings.block_time_seconds)
+                tasks.create_task(watch.run())
             tasks.create_task(follower.run())
     except BaseExceptionGroup as group:
         raise _first_of(group) from group

@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from indexer.rpc import NodeRefusedError, NotThereYetError, RpcClient
 from ledger.block import ProvenBlock, prove_block
 from ledger.chain import BlockRef
 from ledger.header import Header, prove_header
 from ledger.json_hex import UnprovenError, read_data, read_quantity, to_hex
+
+_MAX_EVIDENCE_CHARACTERS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +122,28 @@ class Node:
         header = prove_header(block)
         return BlockRef(header.number, header.hash)
 
+    async def is_syncing(self) -> bool:
+        """Whether the node says that it is still catching up itself, and so knows no head yet."""
+        return bool(await self.rpc.call("eth_syncing", []))
+
     def _prove(self, block: Any, receipts: Any, expected_hash: bytes | None) -> ProvenBlock:
         if not isinstance(block, Mapping) or not isinstance(receipts, list):
             raise NotThereYetError("the node does not have the block and its receipts")
         if not receipts and block.get("transactions"):
             # A lagging node answers an unknown hash with an empty list.
             raise NotThereYetError("the node does not have the block's receipts")
-        return prove_block(block, receipts, expected_hash=expected_hash, token=self._token)
+        try:
+            return prove_block(block, receipts, expected_hash=expected_hash, token=self._token)
+        except UnprovenError as error:
+            error.details = _evidence(block, receipts)
+            raise
+
+
+def _evidence(block: Mapping[str, Any], receipts: list[Any]) -> dict[str, Any]:
+    """The node's own words, as much of them as is kept."""
+    answer = orjson.dumps({"block": block, "receipts": receipts}).decode()
+    return {
+        "blockHash": block.get("hash"),
+        "answer": answer[:_MAX_EVIDENCE_CHARACTERS],
+        "answerLength": len(answer),
+    }

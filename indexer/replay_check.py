@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from indexer.block_source import BlockSource
 from indexer.catch_up import fetch_range
-from indexer.node import Node
 from ledger.block import ProvenBlock
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
@@ -39,7 +39,7 @@ class ReplayReport:
 
 async def replay_check(
     connection: Connection,
-    node: Node,
+    source: BlockSource,
     *,
     chain_id: int,
     first: int | None,
@@ -70,7 +70,7 @@ async def replay_check(
     transfers = 0
     for page in range(first, last + 1, _PAGE_BLOCKS):
         end = min(page + _PAGE_BLOCKS - 1, last)
-        blocks = fetch_range(node, page, end, concurrency=concurrency)
+        blocks = fetch_range(source, page, end, concurrency=concurrency)
         found, told = await _compare_page(connection, chain_id, blocks, page, end)
         transfers += found
         differences += told

@@ -1,9 +1,10 @@
 """The indexer's settings, read once from the environment."""
 
-from typing import Annotated, Any
+from itertools import zip_longest
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledger.deployment import Deployment
 
@@ -26,6 +27,20 @@ def _address(value: Any) -> bytes:
 Address = Annotated[bytes, BeforeValidator(_address)]
 
 
+def _urls(value: Any) -> tuple[str | None, ...]:
+    return tuple(part.strip() or None for part in str(value).split(","))
+
+
+Urls = Annotated[tuple[str | None, ...], NoDecode, BeforeValidator(_urls)]
+
+
+class NodeUrls(NamedTuple):
+    """Where one node is reached; a node without a WebSocket is followed by polling."""
+
+    http: str
+    ws: str | None
+
+
 class DatabaseSettings(BaseSettings):
     """What every command needs."""
 
@@ -44,13 +59,35 @@ class IndexerSettings(DatabaseSettings):
     vault_factory_address: Address
     vault_implementation_address: Address
     treasury_address: Address
-    node_http_url: str
-    node_ws_url: str | None = None
+    node_http_url: Urls
+    node_ws_url: Urls = ()
+    nodes_required: int | None = Field(default=None, ge=1)
     start_block: int | None = Field(default=None, ge=0)
     block_time_seconds: float = Field(default=2.0, gt=0, le=60)
     request_timeout_seconds: float = Field(default=10.0, gt=0, le=120)
     catch_up_concurrency: int = Field(default=16, ge=1, le=256)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @model_validator(mode="after")
+    def _check_nodes(self) -> Self:
+        if None in self.node_http_url:
+            raise ValueError("BILLCOIN_NODE_HTTP_URL must hold a URL between all its commas")
+        if len(self.node_ws_url) > len(self.node_http_url):
+            raise ValueError("BILLCOIN_NODE_WS_URL names more nodes than BILLCOIN_NODE_HTTP_URL")
+        if self.required > len(self.node_http_url):
+            raise ValueError("BILLCOIN_NODES_REQUIRED is more than there are nodes")
+        return self
+
+    @property
+    def nodes(self) -> tuple[NodeUrls, ...]:
+        """The nodes, each with its WebSocket in the same place of the other list, if any."""
+        pairs = zip_longest(self.node_http_url, self.node_ws_url)
+        return tuple(NodeUrls(http, ws) for http, ws in pairs if http is not None)
+
+    @property
+    def required(self) -> int:
+        """How many nodes must agree on what cannot be proved; by default more than half."""
+        return self.nodes_required or len(self.node_http_url) // 2 + 1
 
     @property
     def deployment(self) -> Deployment:

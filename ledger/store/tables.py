@@ -8,6 +8,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -54,6 +55,20 @@ observation = Table(
     Column("halt_code", Text),
     Column("halt_reason", Text),
     comment="What the nodes said last, and whether the indexer has halted.",
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("chain_id", BigInteger, ForeignKey("chain.chain_id"), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("details", JSONB, nullable=False),
+    Column("caught_at", TIMESTAMP, nullable=False),
+    Index("evidence_newest", "chain_id", "id"),
+    comment="What nodes were caught with, the newest thousand.",
 )
 
 block = Table(

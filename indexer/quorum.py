@@ -1,0 +1,66 @@
+"""What one node alone cannot make us do: take back blocks, or believe that finality broke."""
+
+import structlog
+
+from indexer.branch import Branch
+from indexer.source import Source
+from indexer.sources import Sources
+from ledger.chain import BlockRef, FinalityConflictError
+from ledger.errors import TransientError
+from ledger.json_hex import UnprovenError
+from ledger.store.cursor import Cursor
+
+log = structlog.get_logger(__name__)
+
+
+class StillSyncingError(TransientError):
+    """The node is catching up itself; its head says nothing yet."""
+
+
+async def is_confirmed(sources: Sources, branch: Branch, cursor: Cursor) -> bool:
+    """Whether a branch may be followed.
+
+    One that grows on our tip takes nothing back, and a single node's proof is enough. One that
+    takes blocks back is a matter of fork choice, which no hash proves: as many nodes as the
+    quorum wants must have it as their own chain.
+    """
+    if branch.fork.hash == cursor.tip.hash:
+        return True
+    first = branch.blocks[0].header
+    backers, _ = await sources.opinions(BlockRef(first.number, first.hash))
+    if len(backers) >= sources.required:
+        return True
+    log.warning(
+        "minority_branch",
+        fork=branch.fork.number,
+        retracts=cursor.tip.number - branch.fork.number,
+        backers=sorted(source.name for source in backers),
+        required=sources.required,
+    )
+    return False
+
+
+async def convict_or_halt(
+    sources: Sources, source: Source, finalized: BlockRef, error: FinalityConflictError
+) -> None:
+    """Judge a head that contradicts what is final.
+
+    A node that is still syncing is only let alone. A minority is caught lying. When as many nodes
+    as the quorum wants contradict our finalized block, finality itself broke, or we followed the
+    wrong chain: that is for a person to decide.
+
+    Raises:
+        StillSyncingError: the node says that it is syncing.
+        FinalityConflictError: a quorum of the nodes contradicts the finalized block.
+    """
+    if await source.node.is_syncing():
+        raise StillSyncingError(f"{source.name} is syncing; its head is not taken")
+    _, against = await sources.opinions(finalized)
+    if len(against) >= sources.required:
+        raise error
+    lie = UnprovenError("finality_conflict", str(error))
+    lie.details = {
+        "finalizedNumber": finalized.number,
+        "finalizedHash": f"0x{finalized.hash.hex()}",
+    }
+    sources.convict(source, lie)

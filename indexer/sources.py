@@ -1,0 +1,203 @@
+"""All our nodes together: asked in the order of their health, agreeing on what cannot be proved."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+
+from indexer.node import Depth, Node
+from indexer.rpc import NodeUnreachableError, NotThereYetError
+from indexer.source import Evidence, Source
+from ledger.block import ProvenBlock
+from ledger.chain import BlockRef
+from ledger.errors import TransientError
+from ledger.header import Header
+from ledger.json_hex import UnprovenError
+
+log = structlog.get_logger(__name__)
+Answer = TypeVar("Answer")
+
+# A node that has not answered by then is not waited for alone any longer.
+HEDGE_SECONDS = 0.25
+# What all nodes are asked for together waits no longer than this for the slowest.
+PATIENCE_SECONDS = 2.0
+_MAX_KEPT_EVIDENCE = 256
+
+
+class Sources:
+    """One or more nodes behind the questions that one node answers.
+
+    What can be proved is believed from any single node; what cannot (which block is the head, what
+    is safe or finalized) needs `required` of them.
+    """
+
+    def __init__(self, sources: Sequence[Source], *, required: int) -> None:
+        if not 1 <= required <= len(sources):
+            raise ValueError("required must be between 1 and the number of nodes")
+        self.all = tuple(sources)
+        self.required = required
+        self.evidence: list[Evidence] = []
+
+    def preferring(self, source: Source) -> "Preference":
+        """The same nodes, but `source` is asked first: it announced what will be asked for."""
+        return Preference(self, source)
+
+    async def block_by_hash(
+        self, block_hash: bytes, *, preferred: Source | None = None
+    ) -> ProvenBlock:
+        """A proven block from whichever node has it."""
+        return await self._ask(lambda node: node.block_by_hash(block_hash), preferred)
+
+    async def block_by_number(self, number: int) -> ProvenBlock:
+        """The proven block at a height of some node's chain."""
+        return await self._ask(lambda node: node.block_by_number(number))
+
+    async def header_by_number(self, number: int) -> Header:
+        """The proven header at a height of some node's chain."""
+        return await self._ask(lambda node: node.header_by_number(number))
+
+    async def head(self) -> Header:
+        """The newest header of the healthiest node."""
+        return await self._ask(lambda node: node.head())
+
+    async def depth(self) -> Depth:
+        """The deepest safe and finalized blocks that `required` nodes have reached.
+
+        Raises:
+            TransientError: fewer than `required` nodes answer.
+        """
+        answers = await self._ask_all(lambda node: node.depth())
+        if len(answers) < self.required:
+            raise NodeUnreachableError(
+                f"{len(answers)} of {self.required} required nodes tell what is finalized"
+            )
+        found = list(answers.values())
+        return Depth(
+            safe=self._reached([depth.safe for depth in found]),
+            finalized=self._reached([depth.finalized for depth in found]),
+        )
+
+    async def opinions(self, block: BlockRef) -> tuple[list[Source], list[Source]]:
+        """The nodes whose own chain has this block at its height, and those that have another.
+
+        Nodes that are quarantined, or do not answer, or have not come so far, are in neither.
+        """
+        headers = await self._ask_all(lambda node: node.header_by_number(block.number))
+        holding = [source for source, header in headers.items() if header.hash == block.hash]
+        others = [source for source, header in headers.items() if header.hash != block.hash]
+        return holding, others
+
+    def convict(self, source: Source, error: UnprovenError) -> None:
+        """Quarantine a node that was caught, and keep the evidence."""
+        evidence = source.lied(error)
+        self.evidence = [*self.evidence, evidence][-_MAX_KEPT_EVIDENCE:]
+        log.error("node_lied", source=source.name, code=error.code, message=str(error))
+
+    def take_evidence(self) -> list[Evidence]:
+        """What was caught since the last call, for the ledger to keep."""
+        taken, self.evidence = self.evidence, []
+        return taken
+
+    async def _ask(
+        self,
+        question: Callable[[Node], Awaitable[Answer]],
+        preferred: Source | None = None,
+    ) -> Answer:
+        """The first good answer; a node that fails, lies or dawdles makes room for the next.
+
+        Raises:
+            TransientError: the last node's, when none has a good answer.
+        """
+        waiting = self._in_order(preferred)
+        running: set[asyncio.Task[Answer]] = set()
+        error: TransientError = NodeUnreachableError("no node was asked")
+        try:
+            while waiting or running:
+                if waiting:
+                    running.add(asyncio.create_task(self._ask_one(waiting.pop(0), question)))
+                done, running = await asyncio.wait(
+                    running,
+                    timeout=HEDGE_SECONDS if waiting else None,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                for task in done:
+                    failure = task.exception()
+                    if failure is None:
+                        return task.result()
+                    if not isinstance(failure, TransientError):
+                        raise failure
+                    error = failure
+        finally:
+            for task in running:
+                task.cancel()
+        raise error
+
+    async def _ask_all(self, question: Callable[[Node], Awaitable[Answer]]) -> dict[Source, Answer]:
+        """The good answers of all nodes that are neither quarantined nor too slow."""
+        asked = [source for source in self.all if not source.is_quarantined]
+        tasks = {asyncio.create_task(self._ask_one(source, question)): source for source in asked}
+        if not tasks:
+            return {}
+        try:
+            done, late = await asyncio.wait(tasks, timeout=PATIENCE_SECONDS)
+        finally:
+            for task in tasks:
+                task.cancel()
+        for task in late:
+            tasks[task].failed(NodeUnreachableError("no answer in time"))
+        for task in done:
+            failure = task.exception()
+            if failure is not None and not isinstance(failure, TransientError):
+                raise failure
+        return {tasks[task]: task.result() for task in done if task.exception() is None}
+
+    async def _ask_one(
+        self, source: Source, question: Callable[[Node], Awaitable[Answer]]
+    ) -> Answer:
+        started = time.monotonic()
+        try:
+            answer = await question(source.node)
+        except UnprovenError as error:
+            self.convict(source, error)
+            raise
+        except NotThereYetError:
+            raise  # lagging is no fault: a head travels faster than its block
+        except TransientError as error:
+            source.failed(error)
+            raise
+        source.served(time.monotonic() - started)
+        return answer
+
+    def _in_order(self, preferred: Source | None) -> list[Source]:
+        ranked = sorted(self.all, key=lambda source: source.rank())
+        if preferred is not None and not preferred.is_quarantined:
+            ranked.remove(preferred)
+            ranked.insert(0, preferred)
+        return ranked
+
+    def _reached(self, claims: Sequence[BlockRef | None]) -> BlockRef | None:
+        """The highest claim that `required` nodes have reached; they may be ahead of it."""
+        known = sorted((claim for claim in claims if claim), key=lambda claim: -claim.number)
+        return known[self.required - 1] if len(known) >= self.required else None
+
+
+class Preference:
+    """All nodes, with one of them asked first for blocks by hash."""
+
+    def __init__(self, sources: Sources, preferred: Source) -> None:
+        self._sources = sources
+        self._preferred = preferred
+
+    async def block_by_hash(self, block_hash: bytes) -> ProvenBlock:
+        """See `Sources.block_by_hash`."""
+        return await self._sources.block_by_hash(block_hash, preferred=self._preferred)
+
+    async def block_by_number(self, number: int) -> ProvenBlock:
+        """See `Sources.block_by_number`."""
+        return await self._sources.block_by_number(number)
+
+    async def header_by_number(self, number: int) -> Header:
+        """See `Sources.header_by_number`."""
+        return await self._sources.header_by_number(number)
