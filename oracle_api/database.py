@@ -17,7 +17,12 @@ POOL_SIZE = 10
 ACQUIRE_TIMEOUT_SECONDS = 5.0
 STATEMENT_TIMEOUT_SECONDS = 10.0
 
-_AWAY: tuple[type[BaseException], ...] = (asyncpg.InvalidCatalogNameError, *DATABASE_AWAY)
+_AWAY: tuple[type[BaseException], ...] = (
+    *DATABASE_AWAY,
+    asyncpg.InvalidCatalogNameError,
+    # What the driver says when the connection is cut between two of its own steps.
+    asyncpg.InternalClientError,
+)
 
 
 class Database:

@@ -64,9 +64,11 @@ class Hub:
         """Hand on the events that follow; costs next to nothing per stream."""
         if self.tail is None:
             raise RuntimeError("the hub has not started")
+        # What comes now nobody can have read yet.
+        readable_seq = self.tail.last_seq
         self.tail.append(events)
         for subscriber in self._subscribers:
-            if self.tail.last_seq - subscriber.seq > self.limits.lag_events:
+            if readable_seq - subscriber.seq > self.limits.lag_events:
                 self.cut_off_count += not subscriber.is_cut_off
                 subscriber.cut_off()
             else:

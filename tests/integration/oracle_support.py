@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
+import structlog
 
 from ledger.block import ProvenBlock
 from ledger.chain import BlockRef
@@ -26,6 +27,15 @@ from oracle_api.application import Oracle, create_oracle
 from oracle_api.server import server_for
 from oracle_api.settings import Settings
 from oracle_api.stream.hub import StreamLimits
+
+# The default writes tracebacks with all their variables, which takes seconds.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(),
+    ]
+)
 
 CHAIN_ID = 31337
 DEPLOYMENT = Deployment(CHAIN_ID, b"\x01" * 20, b"\x02" * 20, b"\x03" * 20, b"\x04" * 20)

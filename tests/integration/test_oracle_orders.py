@@ -94,18 +94,15 @@ async def test_an_order_locks_rate_amount_address_and_expiry(client: Client) -> 
     }
 
 
-@pytest.mark.parametrize(
-    ("amount", "finality"),
-    [
+async def test_larger_orders_wait_deeper(client: Client) -> None:
+    for amount, finality in (
         ("50.00", "included"),
         ("50.01", "safe"),
         ("500", "safe"),
         ("500.01", "finalized"),
-    ],
-)
-async def test_larger_orders_wait_deeper(client: Client, amount: str, finality: str) -> None:
-    order = await client.order(amount)
-    assert order["confirmationPolicy"] == {"requiredFinality": finality}
+    ):
+        order = await client.order(amount)
+        assert order["confirmationPolicy"] == {"requiredFinality": finality}
 
 
 async def test_a_repeated_request_gives_the_same_order(client: Client) -> None:
@@ -137,67 +134,62 @@ async def test_fifty_requests_at_once_with_one_key_make_one_order(client: Client
     assert len(listed["data"]) == 1
 
 
-@pytest.mark.parametrize(
-    ("body", "code", "param"),
-    [
-        (b"", "body_malformed", None),
-        (b"{", "body_malformed", None),
-        (b"[]", "body_malformed", None),
-        (b"null", "body_malformed", None),
-        (b'{"amountMyr": NaN}', "parameter_invalid", "amountMyr"),
-        ({}, "order_empty", "items"),
-        ({"items": [{"sku": "fresh-250ml", "quantity": 1}], "amountMyr": "1"}, "order_empty", None),
-        ({"items": []}, "parameter_invalid", "items"),
-        ({"items": [{"sku": "beer", "quantity": 1}]}, "sku_unknown", "items.0.sku"),
-        ({"items": [{"sku": "fresh-250ml"}]}, "parameter_invalid", "items.0.quantity"),
-        ({"items": [{"sku": "fresh-250ml", "quantity": 0}]}, "parameter_invalid", None),
-        ({"items": [{"sku": "fresh-250ml", "quantity": 101}]}, "parameter_invalid", None),
-        ({"items": [{"sku": "fresh-250ml", "quantity": 1.0}]}, "parameter_invalid", None),
-        ({"items": [{"sku": "fresh-250ml", "quantity": "1"}]}, "parameter_invalid", None),
-        ({"items": [{"sku": "fresh-250ml", "quantity": True}]}, "parameter_invalid", None),
-        ({"items": [{"sku": "fresh-250ml", "quantity": 1}] * 51}, "parameter_invalid", "items"),
-        ({"items": [{"sku": "fresh-1l", "quantity": 100}] * 14}, "amount_invalid", "items"),
-        ({"amountMyr": 1.8}, "parameter_invalid", "amountMyr"),
-        ({"amountMyr": "0"}, "amount_invalid", "amountMyr"),
-        ({"amountMyr": "0.00"}, "amount_invalid", "amountMyr"),
-        ({"amountMyr": "-1"}, "amount_invalid", "amountMyr"),
-        ({"amountMyr": "1.801"}, "amount_invalid", "amountMyr"),
-        ({"amountMyr": "1e2"}, "amount_invalid", "amountMyr"),
-        ({"amountMyr": "10000.01"}, "amount_invalid", "amountMyr"),
-        ({"amountMyr": "1", "storeId": "other"}, "parameter_invalid", "storeId"),
-        ({"amountMyr": "1", "reference": ""}, "parameter_invalid", "reference"),
-        ({"amountMyr": "1", "reference": "x" * 121}, "parameter_invalid", "reference"),
-        ({"amountMyr": "1", "reference": "a\u0000b"}, "parameter_invalid", "reference"),
-        ({"amountMyr": "1", "reference": "a\n"}, "parameter_invalid", "reference"),
-    ],
-)
-async def test_a_malformed_order_is_refused_with_400(
-    client: Client, body: Any, code: str, param: str | None
-) -> None:
-    status, problem, headers = await post(client, body)
-    assert (status, problem["code"]) == (400, code)
-    assert headers["content-type"] == "application/problem+json"
-    if param:
-        assert problem["param"] == param
+MALFORMED: list[tuple[Any, str, str | None]] = [
+    (b"", "body_malformed", None),
+    (b"{", "body_malformed", None),
+    (b"[]", "body_malformed", None),
+    (b"null", "body_malformed", None),
+    (b'{"amountMyr": NaN}', "parameter_invalid", "amountMyr"),
+    ({}, "order_empty", "items"),
+    ({"items": [{"sku": "fresh-250ml", "quantity": 1}], "amountMyr": "1"}, "order_empty", None),
+    ({"items": []}, "parameter_invalid", "items"),
+    ({"items": [{"sku": "beer", "quantity": 1}]}, "sku_unknown", "items.0.sku"),
+    ({"items": [{"sku": "fresh-250ml"}]}, "parameter_invalid", "items.0.quantity"),
+    ({"items": [{"sku": "fresh-250ml", "quantity": 0}]}, "parameter_invalid", None),
+    ({"items": [{"sku": "fresh-250ml", "quantity": 101}]}, "parameter_invalid", None),
+    ({"items": [{"sku": "fresh-250ml", "quantity": 1.0}]}, "parameter_invalid", None),
+    ({"items": [{"sku": "fresh-250ml", "quantity": "1"}]}, "parameter_invalid", None),
+    ({"items": [{"sku": "fresh-250ml", "quantity": True}]}, "parameter_invalid", None),
+    ({"items": [{"sku": "fresh-250ml", "quantity": 1}] * 51}, "parameter_invalid", "items"),
+    ({"items": [{"sku": "fresh-1l", "quantity": 100}] * 14}, "amount_invalid", "items"),
+    ({"amountMyr": 1.8}, "parameter_invalid", "amountMyr"),
+    ({"amountMyr": "0"}, "amount_invalid", "amountMyr"),
+    ({"amountMyr": "0.00"}, "amount_invalid", "amountMyr"),
+    ({"amountMyr": "-1"}, "amount_invalid", "amountMyr"),
+    ({"amountMyr": "1.801"}, "amount_invalid", "amountMyr"),
+    ({"amountMyr": "1e2"}, "amount_invalid", "amountMyr"),
+    ({"amountMyr": "10000.01"}, "amount_invalid", "amountMyr"),
+    ({"amountMyr": "1", "storeId": "other"}, "parameter_invalid", "storeId"),
+    ({"amountMyr": "1", "reference": ""}, "parameter_invalid", "reference"),
+    ({"amountMyr": "1", "reference": "x" * 121}, "parameter_invalid", "reference"),
+    ({"amountMyr": "1", "reference": "a\u0000b"}, "parameter_invalid", "reference"),
+    ({"amountMyr": "1", "reference": "a\n"}, "parameter_invalid", "reference"),
+]
+
+
+async def test_every_malformed_order_is_refused_with_400(client: Client) -> None:
+    for body, code, param in MALFORMED:
+        status, problem, headers = await post(client, body)
+        assert (status, problem["code"]) == (400, code), body
+        assert headers["content-type"] == "application/problem+json"
+        if param:
+            assert problem["param"] == param
     _, listed, _ = await client.call("GET", ORDERS)
     assert listed["data"] == []
 
 
-@pytest.mark.parametrize(
-    ("key", "code"),
-    [
+async def test_the_idempotency_key_is_needed_and_plain(client: Client) -> None:
+    for key, code in (
         (None, "idempotency_key_missing"),
         ("", "idempotency_key_invalid"),
         ("k" * 256, "idempotency_key_invalid"),
         ("Schlüssel", "idempotency_key_invalid"),
-    ],
-)
-async def test_the_idempotency_key_is_needed_and_plain(
-    client: Client, key: str | None, code: str
-) -> None:
-    headers = {} if key is None else {"Idempotency-Key": key}
-    status, problem, _ = await client.call("POST", ORDERS, json={"amountMyr": "1"}, headers=headers)
-    assert (status, problem["code"]) == (400, code)
+    ):
+        headers = {} if key is None else {"Idempotency-Key": key}
+        status, problem, _ = await client.call(
+            "POST", ORDERS, json={"amountMyr": "1"}, headers=headers
+        )
+        assert (status, problem["code"]) == (400, code)
 
 
 async def test_any_harmless_reference_is_kept_as_it_is(client: Client) -> None:
@@ -206,14 +198,13 @@ async def test_any_harmless_reference_is_kept_as_it_is(client: Client) -> None:
     assert (await client.get(order["id"]))["reference"] == reference
 
 
-@pytest.mark.parametrize(
-    "order_id", ["nope", "ord_" + "0" * 26, "ord_" + "0" * 25, "..%2f..", "ord_%00", "x" * 5000]
-)
-async def test_an_unknown_order_is_404(client: Client, order_id: str) -> None:
-    for method, path in (("GET", ""), ("GET", "/qr.svg"), ("POST", "/cancel")):
-        status, problem, _ = await client.call(method, f"{ORDERS}/{order_id}{path}")
-        assert status == 404
-        assert problem["code"] in {"order_not_found", "route_not_found"}
+async def test_an_unknown_order_is_404(client: Client) -> None:
+    strange = ("nope", "ord_" + "0" * 26, "ord_" + "0" * 25, "..%2f..", "ord_%00", "x" * 5000)
+    for order_id in strange:
+        for method, path in (("GET", ""), ("GET", "/qr.svg"), ("POST", "/cancel")):
+            status, problem, _ = await client.call(method, f"{ORDERS}/{order_id}{path}")
+            assert status == 404
+            assert problem["code"] in {"order_not_found", "route_not_found"}
 
 
 async def test_polling_an_unchanged_order_costs_a_304(client: Client, ledger: Ledger) -> None:
@@ -310,24 +301,24 @@ async def test_lists_are_paged_newest_first_and_filtered(client: Client, ledger:
     assert {order["status"] for order in some["data"]} == {"paid", "cancelled"}
 
 
-@pytest.mark.parametrize(
-    ("query", "code"),
-    [
-        ("limit=0", "limit_invalid"),
-        ("limit=101", "limit_invalid"),
-        ("limit=-1", "limit_invalid"),
-        ("limit=1e1", "limit_invalid"),
-        ("limit=%D9%A3", "limit_invalid"),
-        ("limit=99999999999", "parameter_invalid"),
-        ("before=x", "before_invalid"),
-        ("before=" + "x" * 65, "parameter_invalid"),
-        ("status=", "status_unknown"),
-        ("status=paid,done", "status_unknown"),
-    ],
-)
-async def test_a_malformed_list_is_refused(client: Client, query: str, code: str) -> None:
-    status, problem, _ = await client.call("GET", f"{ORDERS}?{query}")
-    assert (status, problem["code"]) == (400, code)
+MALFORMED_LISTS = [
+    ("limit=0", "limit_invalid"),
+    ("limit=101", "limit_invalid"),
+    ("limit=-1", "limit_invalid"),
+    ("limit=1e1", "limit_invalid"),
+    ("limit=%D9%A3", "limit_invalid"),
+    ("limit=99999999999", "parameter_invalid"),
+    ("before=x", "before_invalid"),
+    ("before=" + "x" * 65, "parameter_invalid"),
+    ("status=", "status_unknown"),
+    ("status=paid,done", "status_unknown"),
+]
+
+
+async def test_every_malformed_list_is_refused(client: Client) -> None:
+    for query, code in MALFORMED_LISTS:
+        status, problem, _ = await client.call("GET", f"{ORDERS}?{query}")
+        assert (status, problem["code"]) == (400, code), query
 
 
 async def test_an_unpaid_order_can_be_cancelled_even_twice(client: Client, ledger: Ledger) -> None:
