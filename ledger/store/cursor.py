@@ -134,12 +134,17 @@ async def move_cursor(connection: Connection, chain_id: int, cursor: Cursor) -> 
 
 
 def deepened(cursor: Cursor, *, safe: BlockRef | None, finalized: BlockRef | None) -> Cursor:
-    """The cursor with newly learnt depths; finality never goes back, nothing passes the tip."""
+    """The cursor with newly learnt depths; neither goes back, nothing passes the tip.
+
+    A node that calls an older block safe only knows less: an order that was released at `safe`
+    stays so until its block leaves the chain.
+    """
     final = cursor.finalized
     if finalized is not None and final.number < finalized.number <= cursor.tip.number:
         final = finalized
-    safe_number = min(cursor.safe_number if safe is None else safe.number, cursor.tip.number)
-    return replace(cursor, safe_number=max(safe_number, final.number), finalized=final)
+    learnt = cursor.safe_number if safe is None else max(cursor.safe_number, safe.number)
+    safe_number = max(min(learnt, cursor.tip.number), final.number)
+    return replace(cursor, safe_number=safe_number, finalized=final)
 
 
 def _cursor(row: asyncpg.Record) -> Cursor:

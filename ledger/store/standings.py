@@ -76,9 +76,17 @@ async def find_due_orders(
 
 
 async def refresh_standings(
-    connection: Connection, order_ids: Collection[str], depths: Depths, *, now: datetime
+    connection: Connection,
+    order_ids: Collection[str],
+    depths: Depths,
+    *,
+    now: datetime,
+    retracted_above: int | None = None,
 ) -> list[Event]:
     """Recompute the orders' standings, save what changed and append the events that tell it.
+
+    After a reorganisation `retracted_above` is its fork's number: a payment that the new branch
+    holds at the same height still lies in another block, which the journal has to tell.
 
     Locks the orders and then the journal, as every writer does.
     """
@@ -90,7 +98,7 @@ async def refresh_standings(
     for row in rows:
         order = read_order(row)
         after = standing(order, payments[order.id], depths)
-        if _differs(row, after):
+        if _differs(row, after) or _has_moved(row, after, retracted_above):
             changes.append((after, standing_events(order, Status(row["status"]), after)))
     events = [event for _, told in changes for event in told]
     numbers = await append_events(connection, events, now=now)
@@ -137,6 +145,15 @@ def _differs(row: asyncpg.Record, after: Standing) -> bool:
     stored = (row["status"], row["amount_received"], row["amount_owed_back"])
     computed = (after.status, after.amount_received, after.amount_owed_back)
     return stored != computed or row["covering_number"] != _covering_number(after)
+
+
+def _has_moved(row: asyncpg.Record, after: Standing, retracted_above: int | None) -> bool:
+    """Whether a reorganisation has put the decisive payment into another block."""
+    before: int | None = row["covering_number"]
+    now = _covering_number(after)
+    if retracted_above is None or before is None or now is None:
+        return False
+    return min(before, now) > retracted_above
 
 
 def _covering_number(after: Standing) -> int | None:

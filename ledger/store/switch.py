@@ -64,9 +64,10 @@ async def apply_step(
     retracted_count = check_switch(
         tip=before.tip, finalized=before.finalized, fork=step.fork, branch=headers
     )
+    retracted_above = step.fork.number if retracted_count else None
     affected: set[str] = set()
-    if retracted_count:
-        affected |= await retract_above(connection, chain_id, step.fork.number)
+    if retracted_above is not None:
+        affected |= await retract_above(connection, chain_id, retracted_above)
     transfer_count = 0
     if step.branch:
         await insert_blocks(connection, chain_id, headers)
@@ -81,7 +82,9 @@ async def apply_step(
         connection, chain_id, after.depths, tip_timestamp_before=before.tip_timestamp
     )
     await move_cursor(connection, chain_id, after)
-    events = await refresh_standings(connection, affected, after.depths, now=now)
+    events = await refresh_standings(
+        connection, affected, after.depths, now=now, retracted_above=retracted_above
+    )
     last_seq = await read_last_seq(connection) if events else None
     await notify(connection, tip_number=after.tip.number, last_seq=last_seq)
     return Outcome(after, retracted_count, transfer_count, events)
@@ -112,4 +115,6 @@ async def _cursor_after(
     else:
         (row,) = await connection.fetch(READ_CANONICAL, chain_id, [step.fork.number])
         tip, timestamp = step.fork, row["timestamp"]
-    return replace(before, tip=tip, tip_timestamp=timestamp)
+    # What was safe above the fork has gone; the blocks now at those heights were never called so.
+    safe_number = min(before.safe_number, step.fork.number)
+    return replace(before, tip=tip, tip_timestamp=timestamp, safe_number=safe_number)
