@@ -10,7 +10,7 @@ NODE_READY := devnet/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo clean lock lint types
+.PHONY: help setup demo test bench chaos clean lock lint types
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,12 @@ clean: ## remove everything that setup, tests and demos made here
 	rm -rf $(VENV) devnet/node_modules .billcoin artefacts build dist *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+test: setup lint types ## lint, types and every test; ARGS="-k name" chooses
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report --fail-under=80
+	$(BIN)/coverage report --include='ledger/*,indexer/*' --fail-under=90 >/dev/null \
+	  || { echo "coverage of ledger/ and indexer/ is below 90 %"; exit 1; }
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
