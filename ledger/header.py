@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger.json_hex import UnprovenError, read_data, read_quantity
 from ledger.keccak import keccak256
-from ledger.rlp_encoding import encode_bytes, encode_int, encode_joined
+from ledger.rlp_digits import data_digits, from_digits, list_digits, quantity_digits
 
 # No real chain comes near; beyond it a header could be proven and yet not be stored.
 _PLACE_LIMIT = 2**63
@@ -93,17 +93,17 @@ def encode_header(block: Mapping[str, Any]) -> bytes:
     Raises:
         UnprovenError: `field_malformed` or `header_fields`.
     """
-    parts = [_encode_field(block, name, length) for name, length in _FRONTIER_FIELDS]
+    parts = [_field_digits(block, name, length) for name, length in _FRONTIER_FIELDS]
     ended = False
     for fork in _FORK_FIELDS:
-        present = [block.get(name) is not None for name, _ in fork]
-        if any(present) and (ended or not all(present)):
+        present = [name for name, _ in fork if block.get(name) is not None]
+        if present and (ended or len(present) < len(fork)):
             raise UnprovenError("header_fields", f"{fork[0][0]} does not fit the other fields")
-        if not any(present):
+        if not present:
             ended = True
             continue
-        parts += [_encode_field(block, name, length) for name, length in fork]
-    return encode_joined(parts)
+        parts += [_field_digits(block, name, length) for name, length in fork]
+    return from_digits(list_digits("".join(parts)))
 
 
 def _read_place(block: Mapping[str, Any], name: str) -> int:
@@ -113,7 +113,7 @@ def _read_place(block: Mapping[str, Any], name: str) -> int:
     return place
 
 
-def _encode_field(block: Mapping[str, Any], name: str, length: int | None) -> bytes:
+def _field_digits(block: Mapping[str, Any], name: str, length: int | None) -> str:
     if length == _QUANTITY:
-        return encode_int(read_quantity(block.get(name), field=name))
-    return encode_bytes(read_data(block.get(name), field=name, length=length))
+        return quantity_digits(block.get(name), field=name)
+    return data_digits(block.get(name), field=name, length=length)

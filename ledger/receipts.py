@@ -6,9 +6,16 @@ from typing import Any
 from ledger.header import Header
 from ledger.json_hex import UnprovenError, read_data, read_list, read_quantity
 from ledger.ordered_trie import ordered_trie_root
-from ledger.rlp_encoding import encode_bytes, encode_int, encode_joined
+from ledger.rlp_digits import (
+    data_digits,
+    from_digits,
+    list_digits,
+    list_prefix,
+    quantity_digits,
+)
 
 _TYPE_LIMIT = 0x7F
+_TOPIC_CHARACTERS = 2 + 2 * 32
 
 
 def prove_receipts(header: Header, receipts: Sequence[Mapping[str, Any]]) -> None:
@@ -42,38 +49,31 @@ def encode_receipt(receipt: Mapping[str, Any]) -> bytes:
     """
     root = receipt.get("root")
     outcome = (
-        encode_int(read_quantity(receipt.get("status"), field="status"))
+        quantity_digits(receipt.get("status"), field="status")
         if root is None  # before Byzantium a receipt named the state root instead (EIP-658)
-        else encode_bytes(read_data(root, field="root", length=32))
+        else data_digits(root, field="root", length=32)
     )
     logs = read_list(receipt.get("logs"), field="logs")
-    payload = encode_joined(
-        [
-            outcome,
-            encode_int(read_quantity(receipt.get("cumulativeGasUsed"), field="cumulativeGasUsed")),
-            encode_bytes(read_data(receipt.get("logsBloom"), field="logsBloom", length=256)),
-            encode_joined([_encode_log(log) for log in logs]),
-        ]
-    )
+    gas = quantity_digits(receipt.get("cumulativeGasUsed"), field="cumulativeGasUsed")
+    bloom = data_digits(receipt.get("logsBloom"), field="logsBloom", length=256)
+    log_digits = list_digits("".join([_log_digits(log) for log in logs]))
+    payload = from_digits(list_digits(outcome + gas + bloom + log_digits))
     kind = read_quantity(receipt.get("type", "0x0"), field="type")
     if kind > _TYPE_LIMIT:
         raise UnprovenError("field_malformed", "type is out of range")
     return payload if kind == 0 else bytes((kind,)) + payload
 
 
-def _encode_log(log: Mapping[str, Any]) -> bytes:
-    return encode_joined(
-        [
-            encode_bytes(read_data(log.get("address"), field="address", length=20)),
-            encode_joined(
-                [
-                    encode_bytes(read_data(topic, field="topic", length=32))
-                    for topic in read_list(log.get("topics"), field="topics")
-                ]
-            ),
-            encode_bytes(read_data(log.get("data"), field="data")),
-        ]
-    )
+def _log_digits(log: Mapping[str, Any]) -> str:
+    address = data_digits(log.get("address"), field="address", length=20)
+    topics = ""
+    for topic in read_list(log.get("topics"), field="topics"):
+        # Spelt out: no other line runs as often.
+        if not isinstance(topic, str) or len(topic) != _TOPIC_CHARACTERS or topic[:2] != "0x":
+            raise UnprovenError("field_malformed", "topic is not 32 bytes of hex data")
+        topics += "a0" + topic[2:]
+    data = data_digits(log.get("data"), field="data")
+    return list_digits(address + list_prefix(len(topics)) + topics + data)
 
 
 def _check_place(header: Header, receipt: Mapping[str, Any], index: int) -> None:
@@ -86,5 +86,7 @@ def _check_place(header: Header, receipt: Mapping[str, Any], index: int) -> None
 def _check_log(log: Mapping[str, Any], log_index: int) -> None:
     if log.get("removed"):
         raise UnprovenError("log_removed", "a log is marked as removed")
-    if read_quantity(log.get("logIndex"), field="logIndex") != log_index:
+    named = log.get("logIndex")
+    # The usual spelling needs no reading.
+    if named != hex(log_index) and read_quantity(named, field="logIndex") != log_index:
         raise UnprovenError("log_index", "log indexes are missing or double")

@@ -11,7 +11,7 @@ from ledger.header import Header
 from ledger.json_hex import UnprovenError, read_data, read_list, read_quantity
 from ledger.keccak import keccak256
 from ledger.ordered_trie import ordered_trie_root
-from ledger.rlp_encoding import encode_bytes, encode_int, encode_joined
+from ledger.rlp_digits import data_digits, from_digits, list_digits, quantity_digits
 
 _SIGNATURE = ("yParity", "r", "s")
 _DYNAMIC_FEE = ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas", "to", "value")
@@ -60,56 +60,47 @@ def encode_transaction(transaction: Any) -> bytes:
     fields = _FIELDS_BY_TYPE.get(kind)
     if fields is None:
         raise UnprovenError("transaction_type", f"transaction type {kind} is not known")
-    payload = encode_joined([_encode_field(transaction, name) for name in fields])
+    payload = from_digits(list_digits("".join([_digits(transaction, name) for name in fields])))
     return payload if kind == 0 else bytes((kind,)) + payload
 
 
-def _encode_field(transaction: Mapping[str, Any], name: str) -> bytes:
+def _digits(transaction: Mapping[str, Any], name: str) -> str:
     value = transaction.get(name)
     if name == "to":
-        return b"\x80" if value is None else _encode_address(value, name)
+        return "80" if value is None else data_digits(value, field=name, length=20)
     if name == "input":
-        return encode_bytes(read_data(value, field=name))
+        return data_digits(value, field=name)
     if name == "yParity" and value is None:
         # Older nodes name the parity v in typed transactions too.
         value = transaction.get("v")
-    encode_entry = _ENTRY_ENCODERS.get(name)
-    if encode_entry is None:
-        return _encode_quantity(value, name)
+    entry_digits = _ENTRY_DIGITS.get(name)
+    if entry_digits is None:
+        return quantity_digits(value, field=name)
     entries = [] if value is None else read_list(value, field=name)
-    return encode_joined([encode_entry(entry) for entry in entries])
+    return list_digits("".join([entry_digits(entry) for entry in entries]))
 
 
-def _encode_access(entry: Mapping[str, Any]) -> bytes:
+def _access_digits(entry: Mapping[str, Any]) -> str:
+    address = data_digits(entry.get("address"), field="address", length=20)
     stored = read_list(entry.get("storageKeys"), field="storageKeys")
-    keys = [_encode_hash(key, "storageKeys") for key in stored]
-    return encode_joined([_encode_address(entry.get("address"), "address"), encode_joined(keys)])
+    keys = "".join([data_digits(key, field="storageKeys", length=32) for key in stored])
+    return list_digits(address + list_digits(keys))
 
 
-def _encode_authorization(entry: Mapping[str, Any]) -> bytes:
-    return encode_joined(
-        [
-            _encode_quantity(entry.get("chainId"), "chainId"),
-            _encode_address(entry.get("address"), "address"),
-            *(_encode_quantity(entry.get(name), name) for name in ("nonce", *_SIGNATURE)),
-        ]
+def _authorization_digits(entry: Mapping[str, Any]) -> str:
+    return list_digits(
+        quantity_digits(entry.get("chainId"), field="chainId")
+        + data_digits(entry.get("address"), field="address", length=20)
+        + "".join([quantity_digits(entry.get(name), field=name) for name in ("nonce", *_SIGNATURE)])
     )
 
 
-def _encode_quantity(value: Any, field: str) -> bytes:
-    return encode_int(read_quantity(value, field=field))
+def _hash_digits(entry: Any) -> str:
+    return data_digits(entry, field="blobVersionedHashes", length=32)
 
 
-def _encode_address(value: Any, field: str) -> bytes:
-    return encode_bytes(read_data(value, field=field, length=20))
-
-
-def _encode_hash(value: Any, field: str = "blobVersionedHashes") -> bytes:
-    return encode_bytes(read_data(value, field=field, length=32))
-
-
-_ENTRY_ENCODERS: dict[str, Callable[[Any], bytes]] = {
-    "accessList": _encode_access,
-    "blobVersionedHashes": _encode_hash,
-    "authorizationList": _encode_authorization,
+_ENTRY_DIGITS: dict[str, Callable[[Any], str]] = {
+    "accessList": _access_digits,
+    "blobVersionedHashes": _hash_digits,
+    "authorizationList": _authorization_digits,
 }

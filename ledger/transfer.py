@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.json_hex import read_data
 from ledger.keccak import keccak256
 from ledger.units import Units
 
@@ -12,8 +11,9 @@ TRANSFER_TOPIC = keccak256(b"Transfer(address,address,uint256)")
 
 _TRANSFER_TOPIC_HEX = "0x" + TRANSFER_TOPIC.hex()
 _TOPIC_COUNT = 3
-_AMOUNT_LENGTH = 32
-_ADDRESS_PADDING = bytes(12)
+_WORD_CHARACTERS = 2 + 2 * 32
+_ADDRESS_PADDING = "0x" + 24 * "0"
+_PADDED = len(_ADDRESS_PADDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,18 @@ def _transfers(
                 or log["address"].lower() != token_hex
             ):
                 continue
-            sender, recipient = (read_data(topic, field="topic", length=32) for topic in topics[1:])
-            amount = read_data(log["data"], field="data")
-            if len(amount) != _AMOUNT_LENGTH or not (
-                sender.startswith(_ADDRESS_PADDING) and recipient.startswith(_ADDRESS_PADDING)
+            sender, recipient, data = topics[1], topics[2], log["data"]
+            if (
+                len(data) != _WORD_CHARACTERS
+                or sender[:_PADDED] != _ADDRESS_PADDING
+                or recipient[:_PADDED] != _ADDRESS_PADDING
             ):
                 continue
             yield Transfer(
                 log_index=log_index,
                 tx_index=tx_index,
                 tx_hash=tx_hashes[tx_index],
-                sender=sender[12:],
-                recipient=recipient[12:],
-                amount=Units(int.from_bytes(amount, "big")),
+                sender=bytes.fromhex(sender[_PADDED:]),
+                recipient=bytes.fromhex(recipient[_PADDED:]),
+                amount=Units(int(data, 16)),
             )
