@@ -5,7 +5,6 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,17 +17,16 @@ from oracle_api.database import Database
 from oracle_api.edge import Edge
 from oracle_api.health.endpoints import HealthEndpoints
 from oracle_api.metrics import Metrics
+from oracle_api.openapi import complete_openapi
 from oracle_api.orders.endpoints import orders_router
 from oracle_api.orders.resource import OrderWriter
 from oracle_api.orders.service import OrderService
-from oracle_api.payments.documentation import VALIDATE
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.payments.endpoints import ValidateEndpoint
 from oracle_api.payments.evidence import LANES, EvidenceReader
 from oracle_api.payments.service import Validation
 from oracle_api.problems import Reply, UnavailableError, problem, problem_of
 from oracle_api.settings import Settings
-from oracle_api.stream.documentation import STREAM
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
 from oracle_api.stream.endpoints import StreamEndpoint
 from oracle_api.stream.hub import Hub, StreamLimits
@@ -120,21 +118,8 @@ def _api(orders: APIRouter) -> FastAPI:
     api.add_exception_handler(RequestValidationError, _on_malformed)
     api.add_exception_handler(HTTPException, _on_http_error)
     api.add_exception_handler(Exception, _on_refusal)
-    _document_direct_routes(api)
+    complete_openapi(api)
     return api
-
-
-def _document_direct_routes(api: FastAPI) -> None:
-    """Add to OpenAPI what the edge answers itself."""
-    generate = api.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = generate()
-        schema["paths"].setdefault(VALIDATE_PATH, {"post": VALIDATE})
-        schema["paths"].setdefault(STREAM_PATH, {"get": STREAM})
-        return schema
-
-    api.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's own guide extends it
 
 
 async def _on_refusal(request: Request, error: Exception) -> Response:
