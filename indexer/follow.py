@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from indexer import metrics
 from indexer.branch import Branch, resolve_branch
 from indexer.catch_up import catch_up
 from indexer.consensus import Consensus
@@ -116,7 +117,7 @@ class Follower:
             return
         if branch.blocks and await is_confirmed(self._sources, branch, self._cursor):
             outcome = await self._apply(branch)
-            _log_outcome(outcome, branch, announcement)
+            _tell(outcome, branch, announcement)
 
     async def _catch_up(self, head: BlockRef) -> None:
         if head.number - self._cursor.tip.number > CATCH_UP_DISTANCE_BLOCKS:
@@ -166,10 +167,15 @@ class Follower:
         self._observed_at = now
         await record_evidence(self._connection, self._chain_id, self._sources.take_evidence())
         told = [source.health.head for source in self._sources.all if not source.is_quarantined]
+        head_number = max((head.number for head in told if head), default=0)
+        metrics.TIP.set(self._cursor.tip.number)
+        metrics.HEAD.set(head_number)
+        metrics.FINALIZED.set(self._cursor.finalized.number)
+        metrics.NODES_AGREEING.set(len(self._consensus.agreeing))
         await record_observation(
             self._connection,
             self._chain_id,
-            head_number=max((head.number for head in told if head), default=0),
+            head_number=head_number,
             nodes_agreeing=len(self._consensus.agreeing),
             nodes_asked=len(self._sources.all),
             checked_at=checked_at,
@@ -180,9 +186,13 @@ class Follower:
         return self._cursor if cursor is None else cursor
 
 
-def _log_outcome(outcome: Outcome, branch: Branch, announcement: Announcement) -> None:
-    if not branch.blocks:
-        return
+def _tell(outcome: Outcome, branch: Branch, announcement: Announcement) -> None:
+    """Log and count what a head has led to."""
+    seconds = time.monotonic() - announcement.received_at
+    metrics.COMMIT_SECONDS.observe(seconds)
+    metrics.BLOCKS.inc(len(branch.blocks))
+    metrics.TRANSFERS.inc(outcome.transfer_count)
+    metrics.RETRACTED.inc(outcome.retracted_count)
     if outcome.retracted_count:
         log.warning(
             "reorganised",
@@ -198,5 +208,5 @@ def _log_outcome(outcome: Outcome, branch: Branch, announcement: Announcement) -
         transfers=outcome.transfer_count,
         events=len(outcome.events),
         finalized=outcome.cursor.finalized.number,
-        milliseconds=round((time.monotonic() - announcement.received_at) * 1000, 2),
+        milliseconds=round(seconds * 1000, 2),
     )

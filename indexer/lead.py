@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 import aiohttp
 import structlog
 
+from indexer import metrics
 from indexer.deployment_check import check_deployment_on_chain, find_anchor
 from indexer.follow import Follower
 from indexer.heads import Heads, HeadWatch
 from indexer.node import Node
+from indexer.reconcile import reconcile_forever
 from indexer.rpc import RpcClient, retrying
 from indexer.settings import IndexerSettings
 from indexer.source import Source, source_name
@@ -37,6 +39,9 @@ async def lead_forever(settings: IndexerSettings) -> None:
     Raises:
         CorruptError: what only a person can resolve; it is noted in the ledger.
     """
+    if settings.indexer_metrics_port is not None:
+        metrics.serve_metrics(settings.indexer_metrics_host, settings.indexer_metrics_port)
+    metrics.NODES_REQUIRED.set(settings.required)
     async with open_sources(settings) as sources:
         async for attempt in retrying(attempts=30):
             with attempt:
@@ -72,12 +77,15 @@ async def open_sources(settings: IndexerSettings) -> AsyncIterator[Sources]:
 async def _lead_once(settings: IndexerSettings, sources: Sources) -> None:
     connection = await connect(settings.database_url, application_name="billcoin-indexer")
     try:
+        metrics.LEADING.set(0)
         await _wait_to_lead(connection, settings.chain_id)
+        metrics.LEADING.set(1)
         cursor = await _start(connection, sources, settings)
         await _refuse_if_halted(connection, settings.chain_id)
         try:
             await _follow(connection, sources, cursor, settings)
         except CorruptError as error:
+            metrics.HALTED.set(1)
             await record_halt(
                 connection, settings.chain_id, code=type(error).__name__, reason=str(error)
             )
@@ -141,6 +149,15 @@ async def _follow(
                 watch = HeadWatch(source, heads, block_time_seconds=settings.block_time_seconds)
                 tasks.create_task(watch.run())
             tasks.create_task(follower.run())
+            tasks.create_task(
+                reconcile_forever(
+                    settings.database_url,
+                    sources,
+                    chain_id=settings.chain_id,
+                    token=settings.token_address,
+                    interval_seconds=settings.reconcile_seconds,
+                )
+            )
     except BaseExceptionGroup as group:
         raise _first_of(group) from group
 

@@ -66,6 +66,9 @@ class IndexerSettings(DatabaseSettings):
     block_time_seconds: float = Field(default=2.0, gt=0, le=60)
     request_timeout_seconds: float = Field(default=10.0, gt=0, le=120)
     catch_up_concurrency: int = Field(default=16, ge=1, le=256)
+    reconcile_seconds: float = Field(default=60.0, gt=0)
+    indexer_metrics_host: str = "127.0.0.1"
+    indexer_metrics_port: int | None = Field(default=None, ge=1, le=65535)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @model_validator(mode="after")

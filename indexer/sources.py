@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import structlog
 
+from indexer import metrics
 from indexer.node import Depth, Node
 from indexer.rpc import NodeUnreachableError, NotThereYetError
 from indexer.source import Evidence, Source
@@ -93,6 +94,7 @@ class Sources:
         """Quarantine a node that was caught, and keep the evidence."""
         evidence = source.lied(error)
         self.evidence = [*self.evidence, evidence][-_MAX_KEPT_EVIDENCE:]
+        metrics.LIES.labels(source.name, error.code).inc()
         log.error("node_lied", source=source.name, code=error.code, message=str(error))
 
     def take_evidence(self) -> list[Evidence]:
