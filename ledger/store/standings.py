@@ -14,11 +14,12 @@ from ledger.store.journal import append_events
 from ledger.store.pool import Connection
 from ledger.units import Sen, Units
 
-# In the order of their ids, so that two writers never wait for each other in a circle.
+# In the order of their ids, so that two writers never wait for each other in a circle; and without
+# locking the key, which a claimed payment's reference holds while its order is being cancelled.
 LOCK_ORDERS = """
 SELECT id, amount_due, amount_myr, required_finality, expires_at, cancelled_at, paid_at, status,
        amount_received, amount_owed_back, covering_number
-FROM orders WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE
+FROM orders WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """
 
 CANONICAL_PAYMENTS = """
