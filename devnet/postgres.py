@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import shlex
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ USER = "billcoin"
 MAINTENANCE_DATABASE = "postgres"
 
 _START_TIMEOUT_SECONDS = 60.0
+# What a server takes to shut down whose owner was killed.
+_PREDECESSOR_TIMEOUT_SECONDS = 15.0
 _POLL_SECONDS = 0.01
 _PORT_ATTEMPTS = 5
 _READY_LINE = 7
@@ -152,7 +155,7 @@ def _clear_stale_lock(cluster: _Cluster) -> None:
         RejectedError: `postgres_running` when another server really uses the folder.
     """
     lock = cluster.data / "postmaster.pid"
-    deadline = time.monotonic() + 15.0
+    deadline = time.monotonic() + _PREDECESSOR_TIMEOUT_SECONDS
     while lock.exists():
         try:
             pid = int(lock.read_text().splitlines()[0])
@@ -184,7 +187,13 @@ def _wait_until_ready(process: LeashedProcess, cluster: _Cluster) -> None:
 
 
 def _start(cluster: _Cluster, port: int, *, durable: bool) -> PostgresServer:
-    programs = readable_installation(cluster.account, cluster.home) / "bin"
+    try:
+        programs = readable_installation(cluster.account, cluster.home) / "bin"
+    except BaseException:
+        # From here on the leash deletes the folder; up to here nobody else would.
+        if cluster.temporary:
+            shutil.rmtree(cluster.home, ignore_errors=True)
+        raise
     process = LeashedProcess(
         "PostgreSQL",
         ["/bin/sh", "-c", _script(programs, cluster, port, durable=durable)],

