@@ -15,6 +15,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
+PATIENCE_SECONDS = 40.0
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--no-sandbox",
@@ -85,13 +86,17 @@ class Till:
         await self.until("#connection[data-state=live]")
         await self.until(".tile")
 
-    async def until(self, selector: str, *, timeout_seconds: float = 20) -> None:
+    async def until(self, selector: str, *, timeout_seconds: float = PATIENCE_SECONDS) -> None:
         await self.page.wait_for_selector(selector, timeout=timeout_seconds * 1000)
 
     async def until_gone(self, selector: str) -> None:
-        await self.page.wait_for_selector(selector, state="detached", timeout=20_000)
+        await self.page.wait_for_selector(
+            selector, state="detached", timeout=PATIENCE_SECONDS * 1000
+        )
 
-    async def until_text(self, selector: str, text: str, *, timeout_seconds: float = 20) -> None:
+    async def until_text(
+        self, selector: str, text: str, *, timeout_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         wanted = self.page.locator(selector).filter(has_text=text).first
         await wanted.wait_for(timeout=timeout_seconds * 1000, state="attached")
 

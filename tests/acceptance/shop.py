@@ -27,7 +27,7 @@ from devnet.transactions import Message, address_of, send
 from ledger.payment_uri import parse_address
 from ledger.units import Units, parse_bill
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 WALLET = "student"
 
 

@@ -104,7 +104,7 @@ async def test_the_keyboard_alone_is_enough_also_in_malay(browser: Browser, shop
         assert await till.text("#payment-status") == "Menunggu Bayaran"
         await press("Escape")
         await till.until_gone("#payment[open]")
-        assert await till.page.evaluate("document.activeElement.id") == "amount-input"
+        await till.until("#amount-input:focus")
 
         await till.page.focus(f"{row(order)} button")
         await press("Enter")
@@ -133,6 +133,11 @@ async def test_a_hostile_reference_is_only_text(browser: Browser, shop: Shop) ->
         assert await till.page.locator(f"{row(order)} img, #payment-title img").count() == 0
         await till.page.locator("#payment-qr").evaluate("image => image.decode()")
         await till.screenshot("till-hostile-dark")
+        await till.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        await till.page.click("#payment-copy")
+        await till.until_text("#payment-copy-text", "Copied")
+        copied = await till.page.evaluate("navigator.clipboard.readText()")
+        assert copied == order["paymentUri"]
         await shop.pay(order["paymentUri"])
         await till.until("#paid[open]")
         assert HOSTILE in (await till.page.text_content("#paid-order") or "")
@@ -151,6 +156,10 @@ async def test_the_list_tells_every_other_end(browser: Browser, shop: Shop) -> N
         await till.until(f'[data-group="attention"] {row(part, "underpaid")}')
         await till.page.click(f"{row(part)} button")
         assert "0.3 BILL" in await till.text("#payment-note")
+        await till.until("#payment-open[href]")
+        link = await till.page.get_attribute("#payment-open", "href")
+        assert link is not None
+        assert link.endswith(f"&uint256={3 * 10**17}")
         await till.page.keyboard.press("Escape")
         await till.page.click(f"{row(too_much, 'paid')} button")
         assert "0.5 BILL" in await till.text("#payment-note")

@@ -16,11 +16,13 @@ export function formatUnits(units, decimals, minDecimals = 0) {
 export const parseSen = (text) => parseUnits(text, 2);
 export const formatSen = (sen) => formatUnits(sen, 2, 2);
 
-/** What is still missing of `due`, as a decimal string. */
-export function missingBill(due, received) {
-  const missing = (parseUnits(due, 18) ?? 0n) - (parseUnits(received, 18) ?? 0n);
-  return formatUnits(missing > 0n ? missing : 0n, 18);
+/** What is still missing of an order's amount, in units. */
+export function missingUnits(order) {
+  const missing = (parseUnits(order.amountDue, 18) ?? 0n) - (parseUnits(order.amountReceived, 18) ?? 0n);
+  return missing > 0n ? missing : 0n;
 }
+
+export const formatBill = (units) => formatUnits(units, 18);
 
 /** A long BILL amount cut for the eye; `…` says that it was cut, so that nobody types it off. */
 export function shortBill(text) {

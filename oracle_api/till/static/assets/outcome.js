@@ -24,10 +24,13 @@ export function startOutcome(next) {
     shownPaid = null;
     onNext();
   });
-  document.getElementById("alarm-seen").addEventListener("click", () => alarm.close());
-  alarm.addEventListener("close", () => alarming.clear());
-  // Esc is too easily hit for this one.
+  document.getElementById("alarm-seen").addEventListener("click", () => {
+    alarming.clear();
+    alarm.close();
+  });
+  // Esc is too easily hit for this one, and a browser lets a page refuse it only once.
   alarm.addEventListener("cancel", (event) => event.preventDefault());
+  alarm.addEventListener("close", () => alarming.size > 0 && alarm.showModal());
   onLanguageChange(renderAlarm);
   book.onChange((changes) => changes.forEach(react));
 }

@@ -3,12 +3,13 @@
 import { cancelOrder, qrPath, readOrder, serverNow } from "./api.js";
 import * as book from "./book.js";
 import { onLanguageChange, t } from "./i18n.js";
-import { missingBill, shortBill } from "./money.js";
+import { formatBill, missingUnits, shortBill } from "./money.js";
 import { keepAwake } from "./senses.js";
 import { fillChip, itemsText, statusIcon } from "./status.js";
 import { watch } from "./watch.js";
 
 const SURE_MILLISECONDS = 4000;
+const QR_RETRY_MILLISECONDS = 1500;
 const part = (id) => document.getElementById(`payment-${id}`);
 const dialog = document.getElementById("payment");
 let shownId = null;
@@ -19,6 +20,7 @@ export function startPayment(closed) {
   onClosed = closed;
   for (const id of ["close", "new"]) part(id).addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", left);
+  part("qr").addEventListener("error", () => setTimeout(loadQr, QR_RETRY_MILLISECONDS));
   part("copy").addEventListener("click", copyUri);
   part("cancel").addEventListener("click", cancel);
   part("uri").addEventListener("focus", (event) => event.target.select());
@@ -39,7 +41,7 @@ export async function showPayment(id) {
   shownId = id;
   unsure();
   part("problem").hidden = true;
-  part("qr").src = qrPath(id);
+  loadQr();
   render();
   if (!dialog.open) dialog.showModal();
   part("new").focus();
@@ -52,6 +54,10 @@ export async function showPayment(id) {
   } catch (problem) {
     showProblem(problem);
   }
+}
+
+function loadQr() {
+  if (shownId !== null) part("qr").src = qrPath(shownId);
 }
 
 function left() {
@@ -88,7 +94,7 @@ function render() {
 /** The code is there to be paid; where it must not be, it goes. */
 function renderUri(order) {
   const payable = ["awaiting_payment", "underpaid"].includes(order.status);
-  const uri = String(order.paymentUri ?? "");
+  const uri = linkFor(order);
   // Only ever a wallet's link: no other scheme may hide behind the button.
   const usable = payable && uri.startsWith("ethereum:");
   dialog.classList.toggle("payable", payable);
@@ -96,6 +102,14 @@ function renderUri(order) {
   part("copy").disabled = !usable;
   if (usable) part("open").href = uri;
   else part("open").removeAttribute("href");
+}
+
+/** The order's payment request; once a part was paid, for the rest only. */
+function linkFor(order) {
+  const uri = String(order.paymentUri ?? "");
+  return order.status === "underpaid"
+    ? uri.replace(/uint256=\d+$/, `uint256=${missingUnits(order)}`)
+    : uri;
 }
 
 function renderNote(order) {
@@ -106,7 +120,7 @@ function renderNote(order) {
 
 export function noteText(order) {
   if (order.status === "underpaid") {
-    return t("note.missing", { amount: missingBill(order.amountDue, order.amountReceived) });
+    return t("note.missing", { amount: formatBill(missingUnits(order)) });
   }
   const words = ["detected", "expired", "cancelled", "paid_late", "reversed"];
   if (words.includes(order.status)) return t(`note.${order.status}`);

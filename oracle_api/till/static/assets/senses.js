@@ -5,6 +5,7 @@ const announcer = document.getElementById("announcer");
 
 let audio = null;
 let lock = null;
+let awake = false;
 let audible = readAudible();
 
 export function soundIsOn() {
@@ -53,12 +54,20 @@ export function announce(text) {
 }
 
 /** Keep the screen on while a customer aims at it. */
-export async function keepAwake(wanted) {
+export function keepAwake(wanted) {
+  awake = wanted;
+  holdScreen();
+}
+
+// A browser drops the lock of a page that is hidden, and does not give it back by itself.
+document.addEventListener("visibilitychange", holdScreen);
+
+async function holdScreen() {
   try {
-    if (wanted && lock === null) {
+    if (awake && document.visibilityState === "visible" && lock === null) {
       lock = (await navigator.wakeLock?.request("screen")) ?? null;
       lock?.addEventListener("release", () => { lock = null; });
-    } else if (!wanted) {
+    } else if (!awake) {
       await lock?.release();
     }
   } catch {
