@@ -1,0 +1,91 @@
+"""Questions that wait for their payment."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from oracle_support import (
+    Client,
+    Ledger,
+    Pay,
+    open_ledger,
+    served,
+    settings_for,
+    tx,
+    until_journal_is_read,
+)
+
+VALIDATE = "/api/v1/payments/validate"
+HASH = "0x" + "5c" * 32
+
+
+@pytest.fixture
+async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
+    async with open_ledger(ledger_url) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def client(ledger: Ledger) -> AsyncIterator[Client]:
+    async with served(settings_for(ledger.url)) as client:
+        await until_journal_is_read(client)
+        yield client
+
+
+async def test_a_waiting_question_is_answered_when_the_payment_lands(
+    client: Client, ledger: Ledger
+) -> None:
+    order = await client.order()
+    waiting = [asyncio.create_task(client.validate(tx(1), prefer="wait=20")) for _ in range(50)]
+    await asyncio.sleep(0.2)
+    await ledger.block()
+    await asyncio.sleep(0.2)
+    assert not any(task.done() for task in waiting)
+    started = time.monotonic()
+    await ledger.block(Pay(order["orderAddress"], "0.25", tx(1)))
+    answers = await asyncio.gather(*waiting)
+    assert time.monotonic() - started < 2
+    assert all(answer["valid"] for answer in answers)
+
+
+async def test_a_waiting_question_is_woken_by_depth_alone(client: Client, ledger: Ledger) -> None:
+    order = await client.order("60.00")
+    due = order["amountDue"]
+    block = await ledger.block(Pay(order["orderAddress"], due, tx(1)))
+    waiting = asyncio.create_task(client.validate(tx(1), due, prefer="wait=20"))
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    await ledger.deepen(safe=block)
+    async with asyncio.timeout(2):
+        assert (await waiting)["valid"]
+
+
+async def test_a_wait_ends_with_its_time_and_with_the_settings(ledger: Ledger) -> None:
+    async with served(settings_for(ledger.url, max_wait_seconds=1)) as client:
+        started = time.monotonic()
+        answer = await client.validate(tx(1), prefer="wait=600")
+        assert answer["error"] == "transaction_not_found"
+        assert 0.9 < time.monotonic() - started < 3
+
+
+async def test_only_an_answer_that_may_change_is_waited_for(client: Client, ledger: Ledger) -> None:
+    order = await client.order()
+    await ledger.block(Pay(order["orderAddress"], "0.25", tx(1)), Pay(b"\x77" * 20, "1", tx(2)))
+    async with asyncio.timeout(3):
+        assert (await client.validate(tx(1), prefer="wait=20"))["valid"]
+        assert (await client.validate(tx(1), "9", prefer="wait=20"))["error"] == "amount_mismatch"
+        assert (await client.validate(tx(2), prefer="wait=20"))["error"] == "not_for_an_order"
+
+
+async def test_a_client_that_goes_away_while_it_waits_disturbs_nobody(client: Client) -> None:
+    with pytest.raises(TimeoutError):
+        await client.call(
+            "POST",
+            VALIDATE,
+            json={"txHash": HASH, "expectedAmount": "1"},
+            headers={"Prefer": "wait=2"},
+            timeout=aiohttp.ClientTimeout(total=0.2),
+        )
+    assert (await client.validate(tx(1)))["error"] == "transaction_not_found"
