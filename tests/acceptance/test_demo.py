@@ -27,11 +27,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 
 
 def environment(home: Path) -> dict[str, str]:
-    """A shell without any setting of ours, so that everything is embedded."""
+    """A shell without any setting of ours, so that everything is embedded.
+
+    Nor with those of a `make test ARGS=...` above us, which `make demo` would take for its own.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("BILLCOIN_", "DATABASE_URL"))
+        if not name.startswith(("BILLCOIN_", "DATABASE_URL", "MAKE", "MFLAGS", "ARGS", "ONCE"))
     }
     kept["BILLCOIN_HOME"] = str(home)
     if "BILLCOIN_ANVIL" in os.environ:
