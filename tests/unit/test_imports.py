@@ -1,0 +1,31 @@
+"""Who may import whom: the contracts in pyproject.toml, as `make lint` checks them."""
+
+from pathlib import Path
+
+from importlinter.api import read_configuration
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+
+def test_every_import_contract_is_kept() -> None:
+    status = lint_imports(config_filename=str(PYPROJECT), no_cache=True)
+    assert status == EXIT_STATUS_SUCCESS
+
+
+def test_the_contracts_say_what_the_design_says() -> None:
+    layers, purity = read_configuration(str(PYPROJECT))["contracts_options"]
+    assert layers["type"] == "layers"
+    assert layers["layers"] == ["indexer : oracle_api : devnet", "contracts", "ledger"]
+    assert purity["type"] == "forbidden"
+    impure = {"asyncio", "asyncpg", "aiohttp", "sqlalchemy", "socket", "time", "random", "secrets"}
+    assert set(purity["forbidden_modules"]) >= impure
+
+
+def test_a_broken_contract_would_be_noticed(tmp_path: Path) -> None:
+    text = PYPROJECT.read_text(encoding="utf-8")
+    upside_down = text.replace('"contracts", "ledger"]\n', '"ledger", "contracts"]\n')
+    broken = tmp_path / "pyproject.toml"
+    broken.write_text(upside_down, encoding="utf-8")
+    assert upside_down != text
+    assert lint_imports(config_filename=str(broken), no_cache=True) != EXIT_STATUS_SUCCESS
