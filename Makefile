@@ -10,7 +10,7 @@ NODE_READY := devnet/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench chaos clean lock lint types
+.PHONY: help setup demo test bench chaos clean lock lint types chaos
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ lint: setup ## style, import rules
 
 types: setup ## mypy strict
 	$(BIN)/mypy
+
+chaos: setup ## live through RUNS seeded histories from SEED on; zero divergences or exit 1
+	@$(BIN)/python tests/faults/chaos.py --runs $(or $(RUNS),1000) --seed $(or $(SEED),1) $(ARGS)
 
 bench: setup ## print the figures as JSON lines; ARGS="follow" chooses
 	@$(BIN)/python -m benchmarks $(ARGS)

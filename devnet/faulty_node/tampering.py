@@ -116,7 +116,7 @@ def _wrong_header(_model: ChainModel, strike: Strike, answer: Any) -> Any:
 
 def _duplicate_log_index(_model: ChainModel, strike: Strike, answer: Any) -> Any:
     spoilt = copy.deepcopy(answer)
-    logs = _logs(spoilt)
+    logs = [log for log in _logs(spoilt) if "logIndex" in log]
     if len(logs) < 2:  # noqa: PLR2004 - it takes two to have the same
         return UNCHANGED
     at = strike.random.randrange(1, len(logs))
@@ -126,7 +126,7 @@ def _duplicate_log_index(_model: ChainModel, strike: Strike, answer: Any) -> Any
 
 def _missing_log_index(_model: ChainModel, strike: Strike, answer: Any) -> Any:
     spoilt = copy.deepcopy(answer)
-    logs = _logs(spoilt)
+    logs = [log for log in _logs(spoilt) if "logIndex" in log]
     if not logs:
         return UNCHANGED
     at = strike.random.randrange(len(logs))
