@@ -57,16 +57,15 @@ class Source:
         """Whether it was caught lying lately; it is then asked last and counts in no quorum."""
         return time.monotonic() < self.health.quarantined_until
 
-    def rank(self) -> tuple[bool, bool, int, float]:
+    @property
+    def is_resting(self) -> bool:
+        """Whether it is to be left alone: it asked for that, or it has just failed."""
+        return time.monotonic() < self.health.resting_until
+
+    def rank(self) -> tuple[bool, int, float]:
         """Sorts the source to ask first to the front."""
         health = self.health
-        is_resting = time.monotonic() < health.resting_until
-        return (
-            self.is_quarantined,
-            is_resting,
-            health.errors_in_a_row,
-            health.latency_seconds,
-        )
+        return (self.is_quarantined, health.errors_in_a_row, health.latency_seconds)
 
     def served(self, seconds: float) -> None:
         """Note a good answer."""

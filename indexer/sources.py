@@ -138,7 +138,7 @@ class Sources:
 
     async def _ask_all(self, question: Callable[[Node], Awaitable[Answer]]) -> dict[Source, Answer]:
         """The good answers of all nodes that are neither quarantined nor too slow."""
-        asked = [source for source in self.all if not source.is_quarantined]
+        asked = _awake([source for source in self.all if not source.is_quarantined])
         tasks = {asyncio.create_task(self._ask_one(source, question)): source for source in asked}
         if not tasks:
             return {}
@@ -173,8 +173,8 @@ class Sources:
         return answer
 
     def _in_order(self, preferred: Source | None) -> list[Source]:
-        ranked = sorted(self.all, key=lambda source: source.rank())
-        if preferred is not None and not preferred.is_quarantined:
+        ranked = sorted(_awake(self.all), key=lambda source: source.rank())
+        if preferred in ranked and not preferred.is_quarantined:
             ranked.remove(preferred)
             ranked.insert(0, preferred)
         return ranked
@@ -183,6 +183,11 @@ class Sources:
         """The highest claim that `required` nodes have reached; they may be ahead of it."""
         known = sorted((claim for claim in claims if claim), key=lambda claim: -claim.number)
         return known[self.required - 1] if len(known) >= self.required else None
+
+
+def _awake(sources: Sequence[Source]) -> list[Source]:
+    """Those that need not be left alone; all of them when each one does, since one must answer."""
+    return [source for source in sources if not source.is_resting] or list(sources)
 
 
 class Preference:

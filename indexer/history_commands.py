@@ -1,0 +1,149 @@
+"""The commands about history: take it in fast, check it, hand it out, build it anew."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from indexer.backfill import DEFAULT_WORKERS, Progress, backfill_until, process_pool
+from indexer.backfill_worker import RangeTask
+from indexer.deployment_check import check_deployment_on_chain, find_anchor
+from indexer.history_console import Json, progress_bar, read_settings, run, say
+from indexer.lead import open_sources
+from indexer.node import Depth
+from indexer.settings import IndexerSettings
+from ledger.errors import CorruptError, RejectedError
+from ledger.json_hex import to_hex
+from ledger.store.cursor import Cursor, check_deployment, read_cursor, register
+from ledger.store.leadership import try_lead
+from ledger.store.observation import read_observation
+from ledger.store.pool import Connection, connect
+from ledger.store.switch import Step, apply_step, read_canonical
+
+_RANGE_TIMEOUT_SECONDS = 60.0
+Workers = Annotated[int, typer.Option(min=1, max=256, help="Worker processes.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to `billcoin-indexer`."""
+    app.command()(backfill)
+
+
+def backfill(
+    *,
+    to: Annotated[
+        int | None, typer.Option("--to", min=0, help="Last block; by default the finalized one.")
+    ] = None,
+    workers: Workers = DEFAULT_WORKERS,
+    as_json: Json = False,
+) -> None:
+    """Take in long history with several processes, every block proven, then end.
+
+    It goes on where the ledger stands and can be stopped at any moment. `billcoin-indexer run`
+    must not be at work meanwhile; it continues from where this ends.
+    """
+    settings = read_settings()
+    result = run(_backfill(settings, to, workers))
+    values = {
+        "first_block": result.first_block,
+        "tip_number": result.cursor.tip.number,
+        "tip_hash": to_hex(result.cursor.tip.hash),
+        "transfers": result.transfers,
+        "seconds": round(result.seconds, 3),
+        "transfers_per_second": round(result.transfers / max(result.seconds, 1e-9)),
+    }
+    say(values, as_json=as_json, title="Backfill")
+
+
+@dataclass(frozen=True, slots=True)
+class _Backfilled:
+    first_block: int
+    transfers: int
+    seconds: float
+    cursor: Cursor
+
+
+async def _backfill(settings: IndexerSettings, last: int | None, workers: int) -> _Backfilled:
+    connection = await connect(settings.database_url, application_name="billcoin-backfill")
+    try:
+        if not await try_lead(connection, settings.chain_id):
+            raise RejectedError(
+                "another_leads", "another indexer is at work on this ledger: stop it first"
+            )
+        await refuse_if_halted(connection, settings.chain_id)
+        async with open_sources(settings) as sources:
+            await check_deployment_on_chain(sources, settings.deployment)
+            if not await check_deployment(connection, settings.deployment):
+                anchor = await find_anchor(
+                    sources, settings.token_address, start_block=settings.start_block
+                )
+                async with connection.transaction():
+                    await register(connection, settings.deployment, anchor=anchor)
+            depth = await sources.depth()
+            if last is None:
+                last = depth.finalized.number if depth.finalized else 0
+        result = await _proceed(connection, settings, last, workers)
+        await _deepen(connection, settings.chain_id, result.cursor, depth)
+        return result
+    finally:
+        await connection.close()
+
+
+async def _proceed(
+    connection: Connection, settings: IndexerSettings, last: int, workers: int
+) -> _Backfilled:
+    cursor = await read_cursor(connection, settings.chain_id)
+    if cursor is None:
+        raise CorruptError("the ledger was registered and is not there")
+    first = cursor.tip.number + 1
+    done = Progress(0, max(last - first + 1, 0), 0, 0.0, cursor)
+    task = RangeTask(
+        node_url=settings.nodes[0].http,
+        chain_id=settings.chain_id,
+        token=settings.token_address,
+        first=first,
+        last=last,
+        timeout_seconds=_RANGE_TIMEOUT_SECONDS,
+    )
+    with progress_bar("Proving and writing blocks") as (bar, line), process_pool(workers) as pool:
+
+        def tell(progress: Progress) -> None:
+            nonlocal done
+            done = progress
+            rate = f"{progress.transfers / max(progress.seconds, 1e-9):,.0f} transfers/s"
+            bar.update(line, completed=done.blocks_done, total=done.blocks_total, rate=rate)
+
+        await backfill_until(connection, pool, cursor, task=task, workers=workers, progress=tell)
+    return _Backfilled(first, done.transfers, done.seconds, done.cursor)
+
+
+async def _deepen(connection: Connection, chain_id: int, cursor: Cursor, depth: Depth) -> None:
+    """Note what is final of what was taken in, so that paid orders are settled."""
+    told = [ref for ref in (depth.safe, depth.finalized) if ref]
+    ours = await read_canonical(connection, chain_id, [ref.number for ref in told])
+    known = {ref for ref in told if ours.get(ref.number) == ref.hash}
+    step = Step(
+        expected_tip=cursor.tip,
+        fork=cursor.tip,
+        branch=(),
+        safe=depth.safe if depth.safe in known else None,
+        finalized=depth.finalized if depth.finalized in known else None,
+    )
+    async with connection.transaction():
+        await apply_step(connection, chain_id, step, now=datetime.now(UTC))
+
+
+async def refuse_if_halted(connection: Connection, chain_id: int) -> None:
+    """A halted ledger is not written to before a person has looked.
+
+    Raises:
+        RejectedError: `indexer_halted`.
+    """
+    observation = await read_observation(connection, chain_id)
+    if observation is not None and observation.halt_code is not None:
+        raise RejectedError(
+            "indexer_halted",
+            f"halted before with {observation.halt_code}: {observation.halt_reason}. "
+            "Resolve it, then run `billcoin-indexer resume`",
+        )

@@ -1,0 +1,88 @@
+"""What the commands about history share: settings, exit statuses and one way to print."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import orjson
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from indexer.settings import IndexerSettings
+from ledger.errors import CorruptError, LedgerError
+
+EXIT_UNSOUND = 1
+EXIT_USAGE = 2
+EXIT_HALTED = 3
+EXIT_UNAVAILABLE = 4
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Result = TypeVar("Result")
+
+
+def read_settings() -> IndexerSettings:
+    """The settings from the environment; what is missing or wrong is named."""
+    try:
+        return IndexerSettings()
+    except ValidationError as error:
+        for fault in error.errors():
+            name = str(fault["loc"][0]) if fault["loc"] else "NODES"
+            variable = name if name.isupper() else f"BILLCOIN_{name.upper()}"
+            typer.echo(f"{variable}: {fault['msg']}", err=True)
+        raise typer.Exit(EXIT_USAGE) from error
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run to the end; expected errors become one line and an exit status."""
+    try:
+        return asyncio.run(work)
+    except CorruptError as error:
+        fail(str(error), status=EXIT_HALTED)
+    except LedgerError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"cannot reach the database, the node or the file: {error}")
+
+
+def fail(message: str, *, status: int = EXIT_UNAVAILABLE) -> NoReturn:
+    """End the command with a message."""
+    typer.echo(message, err=True)
+    raise typer.Exit(status)
+
+
+def say(values: Mapping[str, Any], *, as_json: bool, title: str) -> None:
+    """Print a result as one JSON object, or as a table for people."""
+    if as_json:
+        sys.stdout.write(orjson.dumps(values).decode() + "\n")
+        return
+    table = Table("", "", title=title, show_header=False)
+    for name, value in values.items():
+        shown = "\n".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        table.add_row(name.replace("_", " "), shown or "none")
+    Console().print(table)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[tuple[Progress, TaskID]]:
+    """A bar on standard error with count, rate and time remaining."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield bar, bar.add_task(what, total=None, rate="")
