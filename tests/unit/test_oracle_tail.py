@@ -1,0 +1,66 @@
+"""The shared tail of the journal gives each client exactly what it misses."""
+
+import re
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.store.journal import JournalEvent
+from oracle_api.stream.tail import Tail, write_event
+
+
+def event(seq: int) -> JournalEvent:
+    moment = datetime(2026, 4, 10, 8, 15, 23, 42_000, tzinfo=UTC)
+    return JournalEvent(seq, "order.paid", "ord_x", {"orderId": "ord_x", "n": "x" * seq}, moment)
+
+
+def numbers(body: bytes) -> list[int]:
+    return [int(text) for text in re.findall(rb"^id: (\d+)$", body, re.MULTILINE)]
+
+
+def test_an_event_is_written_as_the_event_stream_format_wants() -> None:
+    assert write_event(event(3)) == (
+        b"event: order.paid\nid: 3\n"
+        b'data: {"id":"evt_0000000000000003","type":"order.paid",'
+        b'"createdAt":"2026-04-10T08:15:23.042Z","data":{"orderId":"ord_x","n":"xxx"}}\n\n'
+    )
+
+
+@given(
+    start=st.integers(min_value=0, max_value=50),
+    sizes=st.lists(st.integers(min_value=1, max_value=9), max_size=12),
+    max_events=st.integers(min_value=1, max_value=60),
+    behind=st.integers(min_value=0, max_value=60),
+)
+def test_every_place_is_continued_without_gap_or_repetition(
+    start: int, sizes: list[int], max_events: int, behind: int
+) -> None:
+    tail = Tail(start, max_events=max_events)
+    seq = start
+    for size in sizes:
+        tail.append([event(seq + 1 + index) for index in range(size)])
+        seq += size
+    place = max(start, seq - behind)
+    if not tail.reaches_back_to(place):
+        assert seq - place > max_events
+        return
+    seen: list[int] = []
+    while True:
+        part, place_after = tail.after(seen[-1] if seen else place)
+        if not part:
+            break
+        got = numbers(part)
+        assert got[-1] == place_after
+        seen += got
+    assert seen == list(range(place + 1, seq + 1))
+
+
+def test_what_is_too_old_is_forgotten_and_said_to_be() -> None:
+    tail = Tail(0, max_events=10)
+    for seq in range(1, 101):
+        tail.append([event(seq)])
+    assert not tail.reaches_back_to(0)
+    assert tail.reaches_back_to(90)
+    assert tail.reaches_back_to(100)
+    assert tail.after(100) == (b"", 100)
