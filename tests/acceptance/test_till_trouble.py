@@ -105,6 +105,27 @@ async def test_an_answer_that_is_lost_never_makes_two_orders(till: Till, shop: S
     await till.assert_clean()
 
 
+async def test_an_order_that_was_not_sent_outlives_a_reload(till: Till, shop: Shop) -> None:
+    keys: list[str] = []
+
+    async def fail(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        await route.abort()
+
+    before = {order["id"] for order in await shop.orders()}
+    await till.page.route("**/api/v1/orders", fail)
+    await till.page.tap('[data-sku="low-fat-250ml"] .tile-main')
+    await till.page.tap("#charge")
+    await till.until("#problem")
+    await till.page.unroute("**/api/v1/orders")
+    async with till.page.expect_request("**/api/v1/orders") as sent:
+        await till.page.reload()
+    assert (await sent.value).headers["idempotency-key"] in keys
+    await till.until("#payment[open]")
+    assert await till.text("#payment-items") == "Low-fat milk 250 ml"
+    assert len({order["id"] for order in await shop.orders()} - before) == 1
+
+
 async def test_a_refusal_is_told_in_the_servers_words_and_loses_no_input(till: Till) -> None:
     await till.page.fill("#reference", "Farid")
     await till.page.tap("#mode-amount")
