@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 from benchmarks.bench_stack import BenchStack, bench_stack
 from benchmarks.figures import Figure, say
 from benchmarks.follow import measure_commit, measure_push
+from benchmarks.retract import measure_retract
 from benchmarks.validate import measure_validate
 
 _BENCHMARKS: dict[str, Callable[[BenchStack], Awaitable[list[Figure]]]] = {
     "commit": measure_commit,
     "push": measure_push,
     "validate": measure_validate,
+    "retract": measure_retract,
 }
 
 
