@@ -1,0 +1,126 @@
+"""Rows of proven blocks in the binary format of COPY, written where the proving is done.
+
+Pure, and free of the driver: workers write their rows, and the one connection that may move the
+cursor only passes them on.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ledger.block import ProvenBlock
+from ledger.chain import BrokenBranchError
+from ledger.header import Header
+
+BLOCK_COLUMNS = (
+    *("chain_id", "hash", "number", "parent_hash", "timestamp"),
+    *("transactions_root", "receipts_root", "canonical"),
+)
+TRANSFER_COLUMNS = (
+    *("chain_id", "block_hash", "log_index", "block_number", "tx_index", "tx_hash"),
+    *("sender", "recipient", "amount", "canonical"),
+)
+
+COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_TRAILER = b"\xff\xff"
+
+# Each field is its length and its value; a row begins with the number of its fields.
+_BLOCK = struct.Struct(">h iq i32s iq i32s iq i32s i32s ib")
+_TRANSFER = struct.Struct(">h iq i32s ii iq ii i32s i20s i20s")
+_CANONICAL = struct.pack(">ib", 1, 1)
+_BASE = 10_000
+
+
+def block_rows(chain_id: int, blocks: Iterable[ProvenBlock]) -> bytes:
+    """The blocks as canonical rows of `block`, in the order of `BLOCK_COLUMNS`."""
+    rows = []
+    for block in blocks:
+        header = block.header
+        place = (8, chain_id, 32, header.hash, 8, header.number, 32, header.parent_hash)
+        roots = (32, header.transactions_root, 32, header.receipts_root)
+        rows.append(
+            _BLOCK.pack(len(BLOCK_COLUMNS), *place, 8, header.timestamp, *roots, 1, True)  # noqa: FBT003 - a column's value
+        )
+    return b"".join(rows)
+
+
+def transfer_rows(chain_id: int, blocks: Iterable[ProvenBlock]) -> bytes:
+    """The blocks' transfers as canonical rows of `transfer`, in the order of its columns."""
+    return b"".join(_transfer_rows(chain_id, blocks))
+
+
+def _transfer_rows(chain_id: int, blocks: Iterable[ProvenBlock]) -> Iterator[bytes]:
+    count, pack = len(TRANSFER_COLUMNS), _TRANSFER.pack
+    for block in blocks:
+        number, block_hash = block.header.number, block.header.hash
+        for transfer in block.transfers:
+            yield pack(
+                *(count, 8, chain_id, 32, block_hash, 4, transfer.log_index, 8, number),
+                *(4, transfer.tx_index, 32, transfer.tx_hash),
+                *(20, transfer.sender, 20, transfer.recipient),
+            )
+            yield _amount_field(transfer.amount)
+
+
+@lru_cache(maxsize=4096)  # prices repeat
+def _amount_field(amount: int) -> bytes:
+    """A `numeric` field and the `canonical` one behind it: digits to base 10,000, highest first."""
+    digits = []
+    while amount:
+        amount, digit = divmod(amount, _BASE)
+        digits.append(digit)
+    digits.reverse()
+    count = len(digits)
+    weight = max(count - 1, 0)
+    value = struct.pack(f">hhhh{count}h", count, weight, 0, 0, *digits)
+    return struct.pack(">i", len(value)) + value + _CANONICAL
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenRange:
+    """Linked, proven blocks in the form in which they are stored.
+
+    `recipients` are the distinct 20-byte addresses that the transfers go to, joined.
+    """
+
+    first_number: int
+    parent_hash: bytes
+    last: Header
+    transfer_count: int
+    recipients: bytes
+    block_copy: bytes
+    transfer_copy: bytes
+
+
+def proven_range(chain_id: int, blocks: Sequence[ProvenBlock]) -> ProvenRange:
+    """Write out blocks, at least one.
+
+    Raises:
+        BrokenBranchError: they do not link.
+    """
+    first, last = blocks[0].header, blocks[-1].header
+    check_linked(first.parent_hash, [block.header for block in blocks])
+    recipients = {transfer.recipient for block in blocks for transfer in block.transfers}
+    return ProvenRange(
+        first_number=first.number,
+        parent_hash=first.parent_hash,
+        last=last,
+        transfer_count=sum(len(block.transfers) for block in blocks),
+        recipients=b"".join(recipients),
+        block_copy=COPY_HEADER + block_rows(chain_id, blocks) + COPY_TRAILER,
+        transfer_copy=COPY_HEADER + transfer_rows(chain_id, blocks) + COPY_TRAILER,
+    )
+
+
+def check_linked(parent_hash: bytes, headers: Sequence[Header]) -> None:
+    """Check that each header names the one before it, the first one `parent_hash`.
+
+    Raises:
+        BrokenBranchError: one does not.
+    """
+    number = headers[0].number if headers else 0
+    for header in headers:
+        if header.parent_hash != parent_hash or header.number != number:
+            raise BrokenBranchError(f"block {header.number} does not grow on the one before it")
+        parent_hash, number = header.hash, number + 1
