@@ -1,12 +1,17 @@
 """RLP and the ordered trie agree with libraries that other people wrote."""
 
+from typing import Any
+
+import pytest
 import rlp
 from hypothesis import given
 from hypothesis import strategies as st
 from lean import search
 from trie import HexaryTrie
 
+from ledger.json_hex import UnprovenError, read_data, read_quantity
 from ledger.ordered_trie import EMPTY_ROOT, ordered_trie_root
+from ledger.rlp_digits import data_digits, from_digits, list_digits, quantity_digits
 from ledger.rlp_encoding import encode, encode_bytes, encode_int, encode_joined
 
 UINT256 = st.integers(0, 2**256 - 1)
@@ -72,7 +77,7 @@ def test_values_too_short_to_be_hashed_have_the_reference_root(values: list[byte
 
 
 # Keys grow to two bytes at 128 and to three at 256; 16 and 17 items fill and fork a branch.
-@search()
+@search(30)
 @given(
     count=st.one_of(
         st.integers(0, 300), st.sampled_from([1, 16, 17, 127, 128, 129, 255, 256, 257])
@@ -98,3 +103,53 @@ def test_another_value_anywhere_is_another_root(values: list[bytes], data: st.Da
     assert ordered_trie_root(changed) != ordered_trie_root(values)
     assert ordered_trie_root([*values, b"\x01"]) != ordered_trie_root(values)
     assert ordered_trie_root(values[:-1]) != ordered_trie_root(values)
+
+
+@search()
+@given(data=STRINGS, upper=st.booleans())
+def test_data_in_digits_encodes_as_the_rlp_library_does(data: bytes, *, upper: bool) -> None:
+    digits = data.hex().upper() if upper else data.hex()
+    assert from_digits(data_digits("0x" + digits, field="x")) == rlp.encode(data)
+    assert from_digits(data_digits("0x" + digits, field="x", length=len(data))) == rlp.encode(data)
+    with pytest.raises(UnprovenError):
+        data_digits("0x" + digits, field="x", length=len(data) + 1)
+
+
+@search()
+@given(UINT256)
+def test_a_quantity_in_digits_encodes_as_the_rlp_library_does(number: int) -> None:
+    assert from_digits(quantity_digits(hex(number), field="x")) == rlp.encode(number)
+
+
+@search()
+@given(st.lists(STRINGS, max_size=20))
+def test_a_list_in_digits_encodes_as_the_rlp_library_does(parts: list[bytes]) -> None:
+    joined = "".join(data_digits("0x" + part.hex(), field="x") for part in parts)
+    assert from_digits(list_digits(joined)) == rlp.encode(parts)
+
+
+WORDS = st.one_of(
+    st.text(alphabet="0x1aAfFgG _-+\n\t\uff11\u0661.", max_size=10).map(lambda text: "0x" + text),
+    st.text(max_size=8),
+    st.none(),
+    st.integers(),
+    st.lists(st.just("0x")),
+)
+
+
+@search(300)
+@given(WORDS)
+def test_digits_are_read_as_strictly_as_single_values(value: Any) -> None:
+    """Reading late, when a whole block's digits are there, refuses what reading early refuses."""
+    pairs = (
+        (data_digits, lambda: rlp.encode(read_data(value, field="x"))),
+        (quantity_digits, lambda: rlp.encode(read_quantity(value, field="x"))),
+    )
+    for write, expected in pairs:
+        try:
+            encoded = from_digits(write(value, field="x"))
+        except UnprovenError:
+            with pytest.raises(UnprovenError):
+                expected()
+        else:
+            assert encoded == expected()

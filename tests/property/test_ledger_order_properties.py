@@ -21,7 +21,7 @@ def in_time(order: Order, paid: list[Payment]) -> int:
     return sum(payment.amount for payment in paid if counts_in_time(order, payment))
 
 
-@search(150)
+@search(120)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_neither_repetition_nor_the_order_of_the_list_matters(
     world: World, chance: random.Random
@@ -32,7 +32,7 @@ def test_neither_repetition_nor_the_order_of_the_list_matters(
     assert standing(order, paid, depths) == standing(order, shuffled, depths)
 
 
-@search(150)
+@search(120)
 @given(worlds())
 def test_paid_means_enough_money_in_time_and_deep_enough(world: World) -> None:
     order, paid, depths = world
@@ -48,7 +48,7 @@ def test_paid_means_enough_money_in_time_and_deep_enough(world: World) -> None:
         assert found.covering is None
 
 
-@search(150)
+@search(120)
 @given(worlds())
 def test_settled_means_finalized_and_nothing_else(world: World) -> None:
     order, paid, depths = world
@@ -58,7 +58,7 @@ def test_settled_means_finalized_and_nothing_else(world: World) -> None:
     assert (found.status is Status.SETTLED) == covered_in_final
 
 
-@search(150)
+@search(120)
 @given(worlds())
 def test_every_unit_is_kept_or_owed_back(world: World) -> None:
     order, paid, depths = world
@@ -75,7 +75,7 @@ def test_every_unit_is_kept_or_owed_back(world: World) -> None:
         assert kept == 0
 
 
-@search(150)
+@search(120)
 @given(worlds())
 def test_a_cancelled_order_owes_everything_back(world: World) -> None:
     order, paid, depths = world
@@ -85,7 +85,7 @@ def test_a_cancelled_order_owes_everything_back(world: World) -> None:
     assert found.covering is None
 
 
-@search(150)
+@search(120)
 @given(worlds(), st.integers(0, 30), st.integers(0, 30))
 def test_more_finality_never_makes_a_payment_less_reliable(
     world: World, safe: int, finalized: int
@@ -104,7 +104,7 @@ def test_more_finality_never_makes_a_payment_less_reliable(
         assert after == before
 
 
-@search(150)
+@search(120)
 @given(worlds(), st.integers(1, 5), st.integers(1, 200))
 def test_a_growing_chain_never_makes_a_paid_order_unpaid(
     world: World, blocks: int, seconds: int
@@ -124,7 +124,7 @@ def test_a_growing_chain_never_makes_a_paid_order_unpaid(
         assert after.status is before.status
 
 
-@search(150)
+@search(120)
 @given(st.data())
 def test_a_later_payment_never_displaces_the_one_that_covered(data: st.DataObject) -> None:
     order, paid, depths = data.draw(worlds())
@@ -140,7 +140,7 @@ def test_a_later_payment_never_displaces_the_one_that_covered(data: st.DataObjec
     assert after.amount_owed_back == before.amount_owed_back + extra
 
 
-@search(150)
+@search(120)
 @given(worlds())
 def test_an_order_expires_by_the_tips_time_and_by_no_other_clock(world: World) -> None:
     order, _, depths = world
@@ -150,7 +150,7 @@ def test_an_order_expires_by_the_tips_time_and_by_no_other_clock(world: World) -
     assert standing(never_paid, [], depths).status is expected
 
 
-@search(150)
+@search(120)
 @given(worlds())
 def test_once_paid_it_is_paid_or_reversed_but_never_plainly_unpaid(world: World) -> None:
     order, paid, depths = world

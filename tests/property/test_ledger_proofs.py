@@ -166,6 +166,22 @@ def test_refuses_each_after_flipping_any_committed_byte(
         expect_refused(put(vector, path, flip_digit(text, position, difference)))
 
 
+NO_DIGITS = " \t\n_-+.gGxX\uff11\u0661\u00b2"
+
+
+@search(200)
+@given(vector=TAMPERED, data=st.data(), character=st.sampled_from(NO_DIGITS))
+def test_refuses_each_after_replacing_a_digit_by_what_is_none(
+    vector: BlockVector, data: st.DataObject, character: str
+) -> None:
+    path, text = _draw_committed(data, vector)
+    place = data.draw(st.integers(0, len(text) - 1))
+    replaced = text[:place] + character + text[place + 1 :]
+    if replaced != text:  # the x of 0x
+        expect_refused(put(vector, path, replaced))
+    expect_refused(put(vector, path, text[:place] + character + text[place:]))
+
+
 def _means_the_same_when_absent(path: Path, value: Any) -> bool:
     """An absent type is a legacy one: older nodes leave it out, and it is hashed all the same."""
     return path[-1] == "type" and value == "0x0"

@@ -31,7 +31,7 @@ def place(payment: Payment) -> tuple[int, int]:
     return payment.block_number, payment.log_index
 
 
-@search(250)
+@search(120)
 @given(worlds())
 def test_valid_means_paid_and_that_the_transaction_was_needed_before_it_was(world: World) -> None:
     order, paid, depths = world
@@ -49,7 +49,7 @@ def test_valid_means_paid_and_that_the_transaction_was_needed_before_it_was(worl
             assert sum(payment.amount for payment in contributed) > 0
 
 
-@search(250)
+@search(120)
 @given(worlds())
 def test_a_duplicate_payer_is_never_told_yes(world: World) -> None:
     """The valid transactions are those without which the order was not yet paid."""
@@ -66,7 +66,7 @@ def test_a_duplicate_payer_is_never_told_yes(world: World) -> None:
             assert verdict.code in {Code.VALID, Code.AWAITING_FINALITY}
 
 
-@search(250)
+@search(120)
 @given(worlds())
 def test_at_most_one_valid_transaction_paid_the_whole_order(world: World) -> None:
     """Several are valid only where each by itself would have been too little."""
@@ -87,7 +87,7 @@ def test_at_most_one_valid_transaction_paid_the_whole_order(world: World) -> Non
     assert len(alone) <= 1
 
 
-@search(150)
+@search(120)
 @given(worlds())
 def test_another_expectation_is_never_met(world: World) -> None:
     for wrong in (Units(DUE - 1), Units(DUE + 1), Units(0)):
@@ -95,7 +95,7 @@ def test_another_expectation_is_never_met(world: World) -> None:
             assert verdict.code in {Code.AMOUNT_MISMATCH, Code.ORDER_CANCELLED}
 
 
-@search(150)
+@search(120)
 @given(worlds())
 def test_naming_the_right_order_changes_nothing_and_a_wrong_one_is_refused(world: World) -> None:
     order, paid, depths = world
