@@ -60,7 +60,9 @@ class Oracle:
                     validation, metrics, max_wait_seconds=settings.max_wait_seconds
                 ),
                 ("GET", "/healthz"): health.live,
+                ("HEAD", "/healthz"): health.live,
                 ("GET", "/readyz"): health.ready,
+                ("HEAD", "/readyz"): health.ready,
                 ("GET", "/metrics"): health.metrics,
             },
             streams={
@@ -147,7 +149,7 @@ async def _on_malformed(request: Request, error: Exception) -> Response:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    codes = {404: "route_not_found", 405: "method_not_allowed"}
+    codes = {400: "body_malformed", 404: "route_not_found", 405: "method_not_allowed"}
     reply = problem(
         error.status_code,
         codes.get(error.status_code, "request_invalid"),

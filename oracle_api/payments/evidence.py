@@ -67,8 +67,9 @@ class EvidenceReader:
     def _take(self) -> Waiting:
         batch: Waiting = {}
         while self._waiting and len(batch) < MAX_BATCH:
-            tx_hash, waiters = self._waiting.popitem()
-            batch[tx_hash] = waiters
+            # The oldest first, or someone would wait for ever under load.
+            tx_hash = next(iter(self._waiting))
+            batch[tx_hash] = self._waiting.pop(tx_hash)
         if not self._waiting:
             self._is_asked.clear()
         return batch

@@ -115,13 +115,15 @@ class StreamEndpoint:
     async def _next(self, subscriber: Subscriber) -> bytes:
         """The next events for this client: shared from memory, or else out of the journal."""
         tail = self._hub.tail
-        if tail is None or tail.reaches_back_to(subscriber.seq):
-            if tail is None:
-                return b""
+        if tail is None:
+            return b""
+        if tail.reaches_back_to(subscriber.seq):
             part, subscriber.seq = tail.after(subscriber.seq)
             return part
         async with self._database.reading() as connection:
             events = await read_events_after(connection, subscriber.seq, limit=PAGE_EVENTS)
+        if not events:
+            return b""
         chunk = write_chunk(events)
         subscriber.seq = chunk.last_seq
         return chunk.body

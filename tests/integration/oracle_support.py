@@ -197,10 +197,11 @@ class Client:
     async def call(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
     ) -> tuple[int, Any, dict[str, str]]:
+        """Status, body (read, when it is JSON) and headers."""
         url = self.base + path
         async with self.session.request(method, url, headers=headers, **options) as reply:
             body = await reply.read()
-            is_json = "json" in reply.headers.get("content-type", "")
+            is_json = body and "json" in reply.headers.get("content-type", "")
             # Header names lower-cased once: HTTP does not tell case, dicts do.
             got = {name.lower(): value for name, value in reply.headers.items()}
             return reply.status, json.loads(body) if is_json else body, got

@@ -96,6 +96,12 @@ async def test_every_error_is_a_problem_document(lonely: Client) -> None:
         assert "server" not in headers
 
 
+async def test_a_load_balancer_may_ask_with_head(lonely: Client) -> None:
+    for path, status in (("/healthz", 200), ("/readyz", 503)):
+        got, body, _ = await lonely.call("HEAD", path)
+        assert (got, body) == (status, b"")
+
+
 async def test_pages_have_strict_security_headers(lonely: Client) -> None:
     for path in ("/till", "/openapi.json", "/nope"):
         _, _, headers = await lonely.call("GET", path)
