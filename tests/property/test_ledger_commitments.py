@@ -153,3 +153,12 @@ def test_digits_are_read_as_strictly_as_single_values(value: Any) -> None:
                 expected()
         else:
             assert encoded == expected()
+
+
+@pytest.mark.parametrize(
+    "digits", ["  ", "1a  ", "  1a", "1a\n\n1a", "1a\t ", "1", "1g", "0x", "\uff11\uff12"]
+)
+def test_digits_are_nothing_but_digits(digits: str) -> None:
+    """Python's own reader skips blanks, in which two programs would see different fields."""
+    with pytest.raises(UnprovenError):
+        from_digits(digits)
