@@ -179,6 +179,7 @@ class Follower:
             nodes_agreeing=len(self._consensus.agreeing),
             nodes_asked=len(self._sources.all),
             checked_at=checked_at,
+            verification=self._sources.verification,
         )
 
     async def _read_cursor(self) -> Cursor:

@@ -14,6 +14,7 @@ from indexer.heads import Heads, HeadWatch
 from indexer.node import Node
 from indexer.reconcile import reconcile_forever
 from indexer.rpc import RpcClient, retrying
+from indexer.self_test import choose_verification
 from indexer.settings import IndexerSettings
 from indexer.source import Source, source_name
 from indexer.sources import Sources
@@ -45,6 +46,7 @@ async def lead_forever(settings: IndexerSettings) -> None:
     async with open_sources(settings) as sources:
         async for attempt in retrying(attempts=30):
             with attempt:
+                await choose_verification(sources)
                 await check_deployment_on_chain(sources, settings.deployment)
         while True:
             try:

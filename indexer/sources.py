@@ -16,6 +16,7 @@ from ledger.chain import BlockRef
 from ledger.errors import TransientError
 from ledger.header import Header
 from ledger.json_hex import UnprovenError
+from ledger.verification import Verification
 
 log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
@@ -25,6 +26,10 @@ HEDGE_SECONDS = 0.25
 # What all nodes are asked for together waits no longer than this for the slowest.
 PATIENCE_SECONDS = 2.0
 _MAX_KEPT_EVIDENCE = 256
+
+
+class NodesDisagreeError(TransientError):
+    """Too few nodes tell the same, and nothing else could decide."""
 
 
 class Sources:
@@ -41,6 +46,16 @@ class Sources:
         self.required = required
         self.evidence: list[Evidence] = []
 
+    @property
+    def verification(self) -> Verification:
+        """How far what these nodes answer is verified; all are at one level."""
+        return self.all[0].node.verification
+
+    def degrade(self) -> None:
+        """From now on, believe a block because a quorum tells the same, not because it hashes."""
+        for source in self.all:
+            source.node.verification = Verification.QUORUM
+
     def preferring(self, source: Source) -> "Preference":
         """The same nodes, but `source` is asked first: it announced what will be asked for."""
         return Preference(self, source)
@@ -48,11 +63,15 @@ class Sources:
     async def block_by_hash(
         self, block_hash: bytes, *, preferred: Source | None = None
     ) -> ProvenBlock:
-        """A proven block from whichever node has it."""
+        """A proven block from whichever node has it; unproven, the same from a quorum."""
+        if self.verification is Verification.QUORUM:
+            return await self._ask_agreeing(lambda node: node.block_by_hash(block_hash))
         return await self._ask(lambda node: node.block_by_hash(block_hash), preferred)
 
     async def block_by_number(self, number: int) -> ProvenBlock:
-        """The proven block at a height of some node's chain."""
+        """The proven block at a height of some node's chain; unproven, the same from a quorum."""
+        if self.verification is Verification.QUORUM:
+            return await self._ask_agreeing(lambda node: node.block_by_number(number))
         return await self._ask(lambda node: node.block_by_number(number))
 
     async def header_by_number(self, number: int) -> Header:
@@ -135,6 +154,20 @@ class Sources:
             for task in running:
                 task.cancel()
         raise error
+
+    async def _ask_agreeing(self, question: Callable[[Node], Awaitable[Answer]]) -> Answer:
+        """The answer that `required` nodes give alike.
+
+        Raises:
+            NodesDisagreeError: no answer is given by so many.
+        """
+        answers = list((await self._ask_all(question)).values())
+        for answer in answers:
+            if answers.count(answer) >= self.required:
+                return answer
+        raise NodesDisagreeError(
+            f"of {len(answers)} answers no {self.required} are alike; nothing is written"
+        )
 
     async def _ask_all(self, question: Callable[[Node], Awaitable[Answer]]) -> dict[Source, Answer]:
         """The good answers of all nodes that are neither quarantined nor too slow."""

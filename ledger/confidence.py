@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ledger.verification import Verification
+
 
 class Doubt(StrEnum):
     """Why the oracle refuses to answer; stable, documented in docs/partner.md."""
@@ -25,6 +27,7 @@ class Observation:
     checked_at: float
     halt_code: str | None = None
     halt_reason: str | None = None
+    verification: Verification = Verification.FULL
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,16 @@ def prove_receipts(header: Header, receipts: Sequence[Mapping[str, Any]]) -> Non
         header.receipts_root
     ):
         raise UnprovenError("receipts_root", "the receipts do not hash to the header's root")
+    check_places(header, receipts)
+
+
+def check_places(header: Header, receipts: Sequence[Mapping[str, Any]]) -> None:
+    """Check what no root commits to: that receipts and logs name their block and their places.
+
+    Raises:
+        UnprovenError: `field_malformed`, `receipts_of_another_block`, `receipt_order`,
+            `log_index` or `log_removed`.
+    """
     log_index = 0
     for index, receipt in enumerate(receipts):
         _check_place(header, receipt, index)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -140,10 +141,9 @@ class _Endpoint:
         try:
             if refuses:
                 raise RpcRefusal(_INTERNAL_ERROR, "internal error")  # noqa: TRY301 - one shape of answer
-            ask = steer if method.startswith(PREFIX) else FaultyNode.answer
-            return {
-                "jsonrpc": "2.0", "id": asked.get("id"), "result": ask(self._node, method, params)
-            }  # fmt: skip
+            steered = method.startswith(PREFIX)
+            ask = functools.partial(steer, self._node) if steered else self._node.answer
+            return {"jsonrpc": "2.0", "id": asked.get("id"), "result": ask(method, params)}
         except RpcRefusal as refusal:
             return _fault(asked.get("id"), refusal)
 

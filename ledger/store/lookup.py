@@ -11,12 +11,14 @@ from ledger.order import Depths, Order, Payment
 from ledger.store.pool import Connection
 from ledger.store.standings import read_order, read_payment
 from ledger.verdict import Candidate, Sighting
+from ledger.verification import Verification
 
 EVIDENCE = """
 SELECT asked.tx_hash AS asked,
        c.tip_number, c.tip_hash, c.tip_timestamp, c.safe_number, c.finalized_number,
        v.head_number, v.nodes_agreeing, v.nodes_asked,
        extract(epoch FROM v.checked_at)::float8 AS checked_at, v.halt_code, v.halt_reason,
+       v.verification,
        seen.is_canonical, seen.was_retracted,
        o.id, o.amount_due, o.amount_myr, o.required_finality, o.expires_at, o.cancelled_at,
        o.paid_at,
@@ -120,6 +122,7 @@ def _observation(row: asyncpg.Record) -> Observation | None:
         checked_at=row["checked_at"],
         halt_code=row["halt_code"],
         halt_reason=row["halt_reason"],
+        verification=Verification(row["verification"]),
     )
 
 

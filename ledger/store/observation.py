@@ -4,13 +4,16 @@ from datetime import datetime
 
 from ledger.confidence import Observation
 from ledger.store.pool import Connection
+from ledger.verification import Verification
 
 RECORD = """
-INSERT INTO observation (chain_id, head_number, nodes_agreeing, nodes_asked, checked_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO observation
+    (chain_id, head_number, nodes_agreeing, nodes_asked, checked_at, verification)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (chain_id) DO UPDATE SET
     head_number = excluded.head_number, nodes_agreeing = excluded.nodes_agreeing,
-    nodes_asked = excluded.nodes_asked, checked_at = excluded.checked_at
+    nodes_asked = excluded.nodes_asked, checked_at = excluded.checked_at,
+    verification = excluded.verification
 """
 
 HALT = """
@@ -24,8 +27,8 @@ ON CONFLICT (chain_id) DO UPDATE SET
 RESUME = "UPDATE observation SET halt_code = NULL, halt_reason = NULL WHERE chain_id = $1"
 
 READ = """
-SELECT head_number, nodes_agreeing, nodes_asked, extract(epoch FROM checked_at)::float8,
-       halt_code, halt_reason
+SELECT head_number, nodes_agreeing, nodes_asked, extract(epoch FROM checked_at)::float8 AS checked_at,
+       halt_code, halt_reason, verification
 FROM observation WHERE chain_id = $1
 """
 
@@ -38,9 +41,12 @@ async def record_observation(
     nodes_agreeing: int,
     nodes_asked: int,
     checked_at: datetime,
+    verification: Verification = Verification.FULL,
 ) -> None:
     """Keep what the nodes said at `checked_at`; a halt stays until it is resumed."""
-    await connection.execute(RECORD, chain_id, head_number, nodes_agreeing, nodes_asked, checked_at)
+    await connection.execute(
+        RECORD, chain_id, head_number, nodes_agreeing, nodes_asked, checked_at, str(verification)
+    )
 
 
 async def record_halt(connection: Connection, chain_id: int, *, code: str, reason: str) -> None:
@@ -56,4 +62,7 @@ async def clear_halt(connection: Connection, chain_id: int) -> None:
 async def read_observation(connection: Connection, chain_id: int) -> Observation | None:
     """The last observation, or None before the first one."""
     row = await connection.fetchrow(READ, chain_id)
-    return None if row is None else Observation(*row)
+    if row is None:
+        return None
+    fields = dict(row) | {"verification": Verification(row["verification"])}
+    return Observation(**fields)

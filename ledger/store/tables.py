@@ -54,6 +54,7 @@ observation = Table(
     Column("checked_at", TIMESTAMP, nullable=False),
     Column("halt_code", Text),
     Column("halt_reason", Text),
+    Column("verification", Text, nullable=False, server_default=text("'full'")),
     comment="What the nodes said last, and whether the indexer has halted.",
 )
 

@@ -32,7 +32,7 @@ def write_answer(answer: Answer) -> bytes:
                 },
                 "nodesAgreeing": evidence.observation and evidence.observation.nodes_agreeing,
                 "nodesAsked": evidence.observation and evidence.observation.nodes_asked,
-                "verification": "full",
+                "verification": evidence.observation and evidence.observation.verification,
                 "retryable": verdict.code in RETRYABLE,
             },
         }

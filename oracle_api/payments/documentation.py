@@ -58,7 +58,7 @@ _ANSWER_SCHEMA: dict[str, Any] = {
                 "asOf": {"type": "object"},
                 "nodesAgreeing": {"type": ["integer", "null"]},
                 "nodesAsked": {"type": ["integer", "null"]},
-                "verification": {"type": "string", "enum": ["full"]},
+                "verification": {"type": "string", "enum": ["full", "quorum"]},
                 "retryable": {"type": "boolean"},
             },
         }
