@@ -56,8 +56,13 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "fake_deep_reorg", Place.VIEW,
-        "a syncing node serves a valid branch that leaves the chain `amount` blocks below final",
-        "halt loudly, retract nothing, make the oracle refuse",
+        "a node that says it is syncing serves a valid branch from `amount` blocks below final",
+        "leave it alone until it has synced; retract nothing",
+    ),
+    Fault(
+        "reorg_past_what_we_keep", Place.VIEW,
+        "a node serves a valid branch from `amount` blocks below final, and is not syncing",
+        "a minority is caught lying; a quorum halts the indexer loudly, nothing is retracted",
     ),
     Fault(
         "flipping_head", Place.VIEW,

@@ -54,6 +54,8 @@ class ChainModel:
         self.listeners: list[Callable[[ModelBlock], None]] = []
         genesis = build_block(random, None, (), timestamp=genesis_timestamp, bloom_kind=bloom_kind)
         self.blocks: dict[bytes, ModelBlock] = {genesis.hash: genesis}
+        self.lone_blocks: dict[bytes, ModelBlock] = {}
+        """Valid blocks that only one lying node has: never part of the chain."""
         self._canonical: list[ModelBlock] = [genesis]
         self.safe = self.finalized = genesis
         self.mine(

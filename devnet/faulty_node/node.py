@@ -88,7 +88,7 @@ class FaultyNode:
     def _overstated(self, view: View, _strike: Strike, _question: str) -> View:
         return replace(view, safe=view.head, finalized=view.head)
 
-    def _fake_reorg(self, view: View, strike: Strike, _question: str) -> View:
+    def _deep_reorg(self, view: View, strike: Strike, _question: str) -> View:
         final = self.model.finalized
         fork = self.model.at(final.number - strike.amount)
         if fork is None:
@@ -100,11 +100,11 @@ class FaultyNode:
             head = fork
             while head.number <= self.model.head.number:
                 head = self.model.build(on=head)
-                self._own_blocks[head.hash] = head
+                self._own_blocks[head.hash] = self.model.lone_blocks[head.hash] = head
             self._false_heads[key] = head
         return replace(
-            view, head=head, safe=fork, finalized=fork, is_syncing=True,
-            own_blocks=self._own_blocks,
+            view, head=head, safe=fork, finalized=fork, own_blocks=self._own_blocks,
+            is_syncing=strike.fault.name == "fake_deep_reorg",
         )  # fmt: skip
 
     def _flipping(self, view: View, strike: Strike, question: str) -> View:
@@ -132,7 +132,8 @@ class FaultyNode:
         "lagging_node_empty": _behind_empty,
         "socket_ahead_of_http": _behind,
         "syncing_node": _syncing,
-        "fake_deep_reorg": _fake_reorg,
+        "fake_deep_reorg": _deep_reorg,
+        "reorg_past_what_we_keep": _deep_reorg,
         "flipping_head": _flipping,
         "pruned_history": _pruned,
         "finality_overstated": _overstated,

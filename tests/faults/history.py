@@ -29,7 +29,7 @@ FAULTS = (
     "huge_answer",
 )
 # Under these one node of several is outvoted, while a lone node would have to be believed.
-MINORITY_FAULTS = ("fake_deep_reorg", "finality_overstated")
+MINORITY_FAULTS = ("fake_deep_reorg", "reorg_past_what_we_keep", "finality_overstated")
 _DUES = (BILL, BILL, 2 * BILL, 3)
 _LIVES_SECONDS = (0, 11, 24, 60, 300, 100_000)
 _BLOCK_SECONDS = (12, 12, 12, 12, 1, 60, 400)
@@ -97,7 +97,8 @@ class History:
         finalized = model.finalized.number
         if self.random.random() < 1 / 2:
             finalized = self.random.randint(finalized, max(finalized, top - 2))
-        model.declare(safe=self.random.randint(finalized, top), finalized=finalized)
+        safe = self.random.choice((finalized, top, self.random.randint(finalized, top)))
+        model.declare(safe=safe, finalized=finalized)
         self.declared["safe"].add(model.safe.hash)
         self.declared["finalized"].add(model.finalized.hash)
 
@@ -128,8 +129,8 @@ class History:
         if faults.names() and self.random.random() < 1 / 2:
             faults.clear()
             return
-        is_minority = number == 0 and len(self.nodes) > 1
-        name = self.random.choice(FAULTS + MINORITY_FAULTS if is_minority else FAULTS)
+        is_outvoted = number == 0 and len(self.nodes) > 1 and self.random.random() < 1 / 3
+        name = self.random.choice(MINORITY_FAULTS if is_outvoted else FAULTS)
         faults.turn_on(
             name,
             probability=self.random.choice((0.05, 0.2, 0.5, 1.0)),

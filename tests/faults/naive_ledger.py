@@ -49,6 +49,8 @@ class NaiveLedger:
     orders: dict[str, NaiveOrder] = field(default_factory=dict)
     journal: list[tuple[str, str, str]] = field(default_factory=list)
     chain: list[ModelBlock] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    """What no commit may ever do, and one did."""
     safe_number: int = 0
     finalized_number: int = 0
     seen: int = 0
@@ -57,7 +59,7 @@ class NaiveLedger:
         for sighting in sightings:
             self.seen = sighting.n
             if sighting.tip_hash is not None:
-                self.chain = path_to(self.model, sighting.tip_hash)
+                self._move(path_to(self.model, sighting.tip_hash))
                 self.safe_number = sighting.safe_number or 0
                 self.finalized_number = sighting.finalized_number or 0
                 self._recompute(sorted(self.orders))
@@ -69,6 +71,13 @@ class NaiveLedger:
                 order = self.orders[sighting.order_id]
                 self.orders[order.id] = replace(order, is_cancelled=True)
                 self._recompute([order.id])
+
+    def _move(self, chain: list[ModelBlock]) -> None:
+        """A lone node's proof may add blocks; to take some back it has to be backed by others."""
+        parted = [new for old, new in zip(self.chain, chain, strict=False) if old.hash != new.hash]
+        if parted and parted[0].hash in self.model.lone_blocks:
+            self.faults.append(f"block {parted[0].number} was retracted on one node's word")
+        self.chain = chain
 
     def _recompute(self, order_ids: Sequence[str]) -> None:
         payments = self._payments()
@@ -143,11 +152,16 @@ class NaiveLedger:
 
 
 def path_to(model: ChainModel, tip_hash: bytes) -> list[ModelBlock]:
-    """The blocks from genesis to a tip; a tip that the model never made is a KeyError."""
-    path = [model.blocks[tip_hash]]
+    """The blocks from genesis to a tip; a tip that nobody ever made is a KeyError."""
+    path = [made(model, tip_hash)]
     while path[-1].number:
-        path.append(model.blocks[path[-1].parent_hash])
+        path.append(made(model, path[-1].parent_hash))
     return path[::-1]
+
+
+def made(model: ChainModel, block_hash: bytes) -> ModelBlock:
+    """A block that the chain, or a lone node, has made."""
+    return model.blocks.get(block_hash) or model.lone_blocks[block_hash]
 
 
 def _covering(due: int, timely: Sequence[NaivePayment]) -> NaivePayment | None:
