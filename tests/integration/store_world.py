@@ -107,6 +107,7 @@ class Ledger:
 
     connection: Connection
     chain: list[Header] = field(default_factory=lambda: [ANCHOR])
+    now: datetime = NOW
 
     @property
     def tip(self) -> Header:
@@ -148,7 +149,7 @@ class Ledger:
             finalized=ref(finalized) if finalized else None,
         )
         async with self.connection.transaction():
-            outcome = await apply_step(self.connection, CHAIN_ID, step, now=NOW)
+            outcome = await apply_step(self.connection, CHAIN_ID, step, now=self.now)
         at = self.chain.index(base)
         self.chain = [*self.chain[: at + 1], *(block.header for block in blocks)]
         return outcome

@@ -1,6 +1,7 @@
 """Blocks come and go on a real database, and orders follow them."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from store_world import ANCHOR, CHAIN_ID, DUE, NOW, Ledger, make_block, open_ledger, ref, tx
@@ -128,6 +129,32 @@ async def test_branches_that_flip_back_and_forth_end_where_the_last_one_stands(
     assert await is_canonical(ledger.connection, CHAIN_ID, a2.header.hash) is True
     assert await is_canonical(ledger.connection, CHAIN_ID, b2.header.hash) is False
     assert await is_canonical(ledger.connection, CHAIN_ID, bytes(32)) is None
+
+
+async def test_a_block_that_comes_back_pays_again_whatever_stood_between(ledger: Ledger) -> None:
+    order = await ledger.order("milk")
+    fork = ledger.tip
+    a1 = await ledger.grow((order.address, DUE, "t1"))
+    await ledger.apply(make_block(fork, branch="b"), fork=fork)
+    assert await ledger.status(order) is Status.REVERSED
+    await ledger.apply(a1, fork=fork)
+    assert await ledger.status(order) is Status.PAID
+    await ledger.require_sound()
+
+
+async def test_when_it_was_paid_and_settled_is_said_once_and_for_all(ledger: Ledger) -> None:
+    order = await ledger.order("milk")
+    fork = ledger.tip
+    a1 = await ledger.grow((order.address, DUE, "t1"))
+    await ledger.apply(make_block(fork, branch="b"), fork=fork)
+    ledger.now = NOW + timedelta(minutes=1)
+    await ledger.apply(a1, fork=fork)
+    await ledger.apply(finalized=a1.header)
+    ledger.now = NOW + timedelta(minutes=2)
+    await ledger.grow((order.address, DUE, "t2"))
+    stored = await ledger.read(order)
+    assert (stored.status, stored.amount_owed_back) == (Status.SETTLED, DUE)
+    assert (stored.paid_at, stored.settled_at) == (NOW, NOW + timedelta(minutes=1))
 
 
 async def test_sixty_four_blocks_can_be_replaced_at_once(ledger: Ledger) -> None:
