@@ -139,8 +139,8 @@ class OrderRoutes:
     async def _tagged(self, order_id: str) -> tuple[bytes, str]:
         """The order as JSON and its entity tag.
 
-        The version alone would not do: a reorganisation can move a payment to another block of
-        the same height, which the journal does not tell.
+        The version alone would not do: no event tells when a reorganisation moves a payment that
+        decides nothing, such as a second payer's, to another block.
         """
         async with self._database.reading() as connection:
             found = await read_with_payments(connection, order_id)
