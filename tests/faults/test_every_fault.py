@@ -46,7 +46,13 @@ RIDDEN_OUT = {
     "huge_answer": (2, None),
 }
 # These have tests of their own, in test_special_faults.py.
-SPECIAL = {"wrong_chain_id", "fake_deep_reorg", "finality_overstated", "getlogs_omits_log"}
+SPECIAL = {
+    "reorg_past_what_we_keep",
+    "wrong_chain_id",
+    "fake_deep_reorg",
+    "finality_overstated",
+    "getlogs_omits_log",
+}
 
 
 @pytest.fixture
