@@ -72,3 +72,24 @@ def _hex_prefix(nibbles: tuple[int, ...], *, is_leaf: bool) -> bytes:
     flag = 2 if is_leaf else 0
     padded = (flag + 1, *nibbles) if len(nibbles) % 2 else (flag, 0, *nibbles)
     return bytes(high << 4 | low for high, low in zip(padded[::2], padded[1::2], strict=True))
+
+
+def ordered_trie_proof(values: Sequence[bytes], index: int) -> list[bytes]:
+    """The nodes from the root down to the value at `index`, as Ethereum's proofs list them.
+
+    A node shorter than a hash is not listed: it stands inside the one before it.
+    """
+    leaves = sorted((_nibbles(encode_int(place)), value) for place, value in enumerate(values))
+    key = _nibbles(encode_int(index))
+    nodes, depth = [_node(leaves, 0)], 0
+    while len(leaves) > 1:
+        shared = _shared_length(leaves[0][0], leaves[-1][0], depth)
+        if shared > depth:  # an extension, and below it the branch
+            nodes.append(_node(leaves, shared))
+            depth = shared
+            continue
+        leaves = [leaf for leaf in leaves if leaf[0][depth] == key[depth]]
+        depth += 1
+        nodes.append(_node(leaves, depth))
+    root, *below = nodes
+    return [root, *(node for node in below if len(node) >= _HASH_LENGTH)]
