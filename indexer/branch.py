@@ -39,7 +39,8 @@ async def resolve_branch(
         FinalityConflictError: the walk passed the finalized block without meeting our chain.
         TransientError: a block could not be had, or does not check.
     """
-    if head.hash == cursor.tip.hash or await is_canonical(connection, chain_id, head.hash):
+    is_above = head.number > cursor.tip.number
+    if not is_above and await is_canonical(connection, chain_id, head.hash):
         return Branch(fork=cursor.tip, blocks=())
     blocks: list[ProvenBlock] = []
     wanted = head.hash

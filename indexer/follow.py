@@ -154,8 +154,10 @@ class Follower:
     ) -> list[BlockRef | None]:
         """Those depths that name a block which is ours once the branch is applied."""
         ours = {block.header.number: block.header.hash for block in branch.blocks}
+        known = {self._cursor.safe_number, self._cursor.finalized.number}
         below = [ref.number for ref in refs if ref and ref.number <= branch.fork.number]
-        ours |= await read_canonical(self._connection, self._chain_id, below)
+        if set(below) - known:  # what is known already needs no reading, and does not move
+            ours |= await read_canonical(self._connection, self._chain_id, below)
         return [ref if ref and ours.get(ref.number) == ref.hash else None for ref in refs]
 
     async def _observe(self) -> None:

@@ -112,7 +112,7 @@ class HeadWatch:
                 log.warning("subscription_lost", source=self._source.name, error=repr(error))
             finally:
                 self._is_subscribed = False
-            await asyncio.sleep(_RECONNECT_SECONDS)
+            await asyncio.sleep(max(_RECONNECT_SECONDS, self._rest_seconds()))
 
     async def _listen(self, url: str) -> None:
         """Take in heads until the socket closes or has been silent for too long."""

@@ -161,7 +161,8 @@ async def test_a_rate_limited_node_is_left_alone_as_long_as_it_asks(ledger_url: 
             for _ in range(5):
                 place.mine()
                 await place.until_tip()
-            struck = place.faulty.faults.injected["rate_limited"]
+            await asyncio.sleep(0.5)  # for the requests that were under way
+        struck = place.faulty.faults.injected["rate_limited"]
             place.mine(5)
             await place.until_tip()
         # The requests that were under way when it began to refuse; then none for 30 seconds.
