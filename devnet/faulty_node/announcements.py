@@ -11,7 +11,7 @@ from ledger.json_hex import to_hex
 
 NEW_HEADS = "newHeads"
 
-_Change: TypeAlias = Callable[[ChainModel, Strike, list[Any]], list[Any]]
+_Change: TypeAlias = Callable[[ChainModel, Strike, ModelBlock, list[Any]], list[Any]]
 
 
 class Announcements:
@@ -28,7 +28,7 @@ class Announcements:
             strike = self._faults.draw(switch, NEW_HEADS, to_hex(head.hash))
             if strike is not None:
                 self._faults.counted(strike)
-                told = _CHANGES[switch.fault.name](self._model, strike, told)
+                told = _CHANGES[switch.fault.name](self._model, strike, head, told)
         for switch in self._faults.switched(Place.VIEW):
             if switch.fault.name.startswith("lagging"):
                 behind = self._model.at(max(head.number - switch.amount, 0))
@@ -36,25 +36,27 @@ class Announcements:
         return told
 
 
-def _silent(_model: ChainModel, _strike: Strike, _told: list[Any]) -> list[Any]:
+def _silent(_model: ChainModel, _strike: Strike, _head: ModelBlock, _told: list[Any]) -> list[Any]:
     return []
 
 
-def _twice(_model: ChainModel, _strike: Strike, told: list[Any]) -> list[Any]:
+def _twice(_model: ChainModel, _strike: Strike, _head: ModelBlock, told: list[Any]) -> list[Any]:
     return told + told
 
 
-def _lower(model: ChainModel, strike: Strike, told: list[Any]) -> list[Any]:
-    lower = model.at(max(model.head.number - strike.amount, 0))
-    return told if lower is None else [*told, lower.header_json]
+def _lower(model: ChainModel, strike: Strike, head: ModelBlock, told: list[Any]) -> list[Any]:
+    lower = head
+    for _ in range(min(strike.amount, head.number)):
+        lower = model.blocks[lower.parent_hash]
+    return [*told, lower.header_json]
 
 
-def _sibling(model: ChainModel, _strike: Strike, _told: list[Any]) -> list[Any]:
-    parent = model.blocks[model.head.parent_hash]
+def _sibling(model: ChainModel, _strike: Strike, head: ModelBlock, _told: list[Any]) -> list[Any]:
+    parent = model.blocks[head.parent_hash]
     return [model.build(on=parent).header_json]
 
 
-def _malformed(_model: ChainModel, strike: Strike, told: list[Any]) -> list[Any]:
+def _malformed(_model: ChainModel, strike: Strike, _head: ModelBlock, told: list[Any]) -> list[Any]:
     choices: tuple[Any, ...] = (None, [], {"number": "0x1"}, {"number": "seven", "hash": "0x"}, "{")
     return [strike.random.choice(choices), *told]
 

@@ -69,7 +69,10 @@ def _mine(
 
 
 def _reorg(
-    node: FaultyNode, depth: int, length: int | None = None, *, keep: bool = False
+    node: FaultyNode,
+    depth: int,
+    length: int | None = None,
+    keep: bool = False,  # noqa: FBT001, FBT002 - JSON
 ) -> dict[str, Any]:
     """Replace the newest `depth` blocks by `length`, one more by default, or `keep` contents."""
     model = node.model

@@ -18,15 +18,15 @@ class Subscriptions:
     def __init__(self, node: FaultyNode, socket: web.WebSocketResponse) -> None:
         self._node = node
         self._socket = socket
-        self._heads: asyncio.Queue[ModelBlock] = asyncio.Queue()
+        self._told: asyncio.Queue[Any] = asyncio.Queue()
         self._ids: list[str] = []
         self._count = 0
         self._sender = asyncio.create_task(self._send())
-        node.model.listeners.append(self._heads.put_nowait)
+        node.model.listeners.append(self._hear)
 
     async def aclose(self) -> None:
         """Stop forwarding."""
-        self._node.model.listeners.remove(self._heads.put_nowait)
+        self._node.model.listeners.remove(self._hear)
         self._sender.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._sender
@@ -48,13 +48,17 @@ class Subscriptions:
             return None
         return orjson.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "result": result})
 
+    def _hear(self, head: ModelBlock) -> None:
+        """Decide at once what to tell, so that it does not depend on when it is sent."""
+        for told in self._node.announcements.of(head) if self._ids else ():
+            self._told.put_nowait(told)
+
     async def _send(self) -> None:
         with contextlib.suppress(ClientConnectionResetError):
             while True:
-                head = await self._heads.get()
-                for told in self._node.announcements.of(head) if self._ids else ():
-                    for subscription in self._ids:
-                        await self._socket.send_str(_notification(subscription, told))
+                told = await self._told.get()
+                for subscription in self._ids:
+                    await self._socket.send_str(_notification(subscription, told))
 
 
 def _notification(subscription: str, told: Any) -> str:

@@ -96,24 +96,25 @@ def _sibling_unnoticed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(standings, "_has_moved", lambda *_arguments: False)
 
 
-@pytest.mark.parametrize(
-    "plant",
-    [
-        _forgotten_transfers,
-        _forgotten_orders,
-        _late_counts,
-        _no_expiry,
-        _first_log_only,
-        _event_twice,
-        _safe_falls_back,
-        _sibling_unnoticed,
-    ],
-)
+# With the first seed that found each, to be quick; if histories ever change, others will find it.
+_PLANTS = {
+    _forgotten_transfers: 1,
+    _forgotten_orders: 3,
+    _late_counts: 4,
+    _no_expiry: 4,
+    _first_log_only: 1,
+    _event_twice: 3,
+    _safe_falls_back: 24,
+    _sibling_unnoticed: 36,
+}
+
+
+@pytest.mark.parametrize("plant", _PLANTS)
 async def test_a_planted_bug_is_found(
     witnessed_ledger: Connection, monkeypatch: pytest.MonkeyPatch, plant: Plant
 ) -> None:
     plant(monkeypatch)
-    for seed in _SEEDS:
+    for seed in (_PLANTS[plant], *_SEEDS):
         if (await run_history(witnessed_ledger, seed)).differences:
             return
     pytest.fail(f"no seed of {len(_SEEDS)} found: {plant.__doc__}")
