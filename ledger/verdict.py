@@ -43,7 +43,7 @@ RETRYABLE = frozenset(
         Code.PAYMENT_REVERSED,
     }
 )
-"""Codes whose answer can still become valid as the chain grows."""
+"""Codes whose answer can still become valid as the chain grows; see `Verdict.is_retryable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,13 @@ class Verdict:
     finality: Finality | None = None
     confirmations: int = 0
     confirmed_at: int | None = None
+    is_too_late: bool = False
+    """The order has expired: whatever comes now can no longer make it paid."""
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the answer can still become valid as the chain grows."""
+        return self.code in RETRYABLE and not (self.code is Code.UNDERPAID and self.is_too_late)
 
     @property
     def is_valid(self) -> bool:
@@ -137,6 +144,7 @@ def _judge_order(
         finality=depths.finality(decisive.block_number),
         confirmations=depths.tip_number - decisive.block_number + 1,
         confirmed_at=decisive.block_timestamp if code is Code.VALID else None,
+        is_too_late=depths.tip_timestamp > order.expires_at,
     )
 
 

@@ -27,8 +27,8 @@ ON CONFLICT (chain_id) DO UPDATE SET
 RESUME = "UPDATE observation SET halt_code = NULL, halt_reason = NULL WHERE chain_id = $1"
 
 READ = """
-SELECT head_number, nodes_agreeing, nodes_asked, extract(epoch FROM checked_at)::float8 AS checked_at,
-       halt_code, halt_reason, verification
+SELECT head_number, nodes_agreeing, nodes_asked,
+       extract(epoch FROM checked_at)::float8 AS checked_at, halt_code, halt_reason, verification
 FROM observation WHERE chain_id = $1
 """
 

@@ -14,7 +14,11 @@ DATABASE_AWAY: tuple[type[BaseException], ...] = (
     asyncpg.OperatorInterventionError,  # shutting down, starting up
     asyncpg.InsufficientResourcesError,  # disk full, too many connections
     asyncpg.TransactionRollbackError,  # deadlock, serialization
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # the other server of a pair leads now
+    asyncpg.PostgresSystemError,  # its disk fails
     asyncpg.InterfaceError,  # the driver's word for a closed connection
+    asyncpg.InternalClientError,  # and for one that was cut between two of its steps
     OSError,
     TimeoutError,
 )

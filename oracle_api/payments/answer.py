@@ -5,7 +5,6 @@ from typing import Any, Final
 import orjson
 
 from ledger.json_hex import to_hex
-from ledger.verdict import RETRYABLE
 from oracle_api.payments.service import Answer
 from oracle_api.times import rfc3339_seconds
 
@@ -33,7 +32,7 @@ def write_answer(answer: Answer) -> bytes:
                 "nodesAgreeing": evidence.observation and evidence.observation.nodes_agreeing,
                 "nodesAsked": evidence.observation and evidence.observation.nodes_asked,
                 "verification": evidence.observation and evidence.observation.verification,
-                "retryable": verdict.code in RETRYABLE,
+                "retryable": verdict.is_retryable,
             },
         }
     )

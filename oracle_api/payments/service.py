@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ledger.confidence import Limits, doubt
 from ledger.store.lookup import Evidence, order_exists
-from ledger.verdict import RETRYABLE, Code, Verdict, judge
+from ledger.verdict import Code, Verdict, judge
 from oracle_api.database import Database
 from oracle_api.payments.evidence import EvidenceReader
 from oracle_api.payments.question import Question
@@ -55,7 +55,7 @@ class Validation:
         while True:
             seen = self._hub.change_count
             answer = await self._answer_now(question)
-            if not wait_seconds or answer.verdict.code not in RETRYABLE:
+            if not wait_seconds or not answer.verdict.is_retryable:
                 return answer
             left = deadline - asyncio.get_running_loop().time()
             if not await self._hub.change_after(seen, timeout_seconds=left):

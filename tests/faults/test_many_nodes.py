@@ -162,7 +162,7 @@ async def test_a_rate_limited_node_is_left_alone_as_long_as_it_asks(ledger_url: 
                 place.mine()
                 await place.until_tip()
             await asyncio.sleep(0.5)  # for the requests that were under way
-        struck = place.faulty.faults.injected["rate_limited"]
+            struck = place.faulty.faults.injected["rate_limited"]
             place.mine(5)
             await place.until_tip()
         # The requests that were under way when it began to refuse; then none for 30 seconds.

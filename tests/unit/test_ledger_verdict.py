@@ -218,3 +218,11 @@ def test_what_is_unknown_shows_nothing() -> None:
 def test_asking_a_thousand_times_answers_the_same() -> None:
     question = Question(to(pay(10)))
     assert {question.answer() for _ in range(1000)} == {question.answer()}
+
+
+def test_an_underpaid_order_can_be_topped_up_only_until_it_expires() -> None:
+    part = Verdict(Code.UNDERPAID)
+    assert part.is_retryable
+    assert not replace(part, is_too_late=True).is_retryable
+    # A block that was taken back may come again at any time.
+    assert Verdict(Code.PAYMENT_REVERSED, is_too_late=True).is_retryable
