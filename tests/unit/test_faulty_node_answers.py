@@ -2,6 +2,7 @@
 
 # ruff: noqa: S311 - a test wants the same numbers each time
 
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -228,3 +229,8 @@ def test_the_catalogue_is_whole() -> None:
     assert len(BY_NAME) == len(FAULTS)
     answered = {fault.name for fault in FAULTS if fault.place is Place.ANSWER}
     assert answered == TAMPERINGS.keys()
+
+
+def test_the_documentation_names_every_fault() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "faults.md").read_text()
+    assert [name for name in BY_NAME if f"| `{name}` |" not in text] == []
