@@ -13,9 +13,10 @@ from indexer.branch import Branch, resolve_branch
 from indexer.catch_up import catch_up
 from indexer.consensus import Consensus
 from indexer.heads import Announcement, Heads
+from indexer.history import is_long_way, take_in_history
 from indexer.quorum import convict_or_halt, is_confirmed
 from indexer.sources import Sources
-from ledger.chain import BlockRef, FinalityConflictError
+from ledger.chain import BlockRef, BrokenBranchError, FinalityConflictError
 from ledger.errors import TransientError
 from ledger.json_hex import to_hex
 from ledger.store.cursor import Cursor, TipMovedError, read_cursor
@@ -120,6 +121,17 @@ class Follower:
             _tell(outcome, branch, announcement)
 
     async def _catch_up(self, head: BlockRef) -> None:
+        final = self._consensus.depth.finalized
+        if final is not None and is_long_way(self._cursor, final, self._sources):
+            # A tip that was reorganised away is found by single steps back, further below.
+            with contextlib.suppress(BrokenBranchError):
+                self._cursor = await take_in_history(
+                    self._connection,
+                    self._sources,
+                    self._cursor,
+                    chain_id=self._chain_id,
+                    until_number=final.number,
+                )
         if head.number - self._cursor.tip.number > CATCH_UP_DISTANCE_BLOCKS:
             self._cursor = await catch_up(
                 self._connection,

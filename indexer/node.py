@@ -32,7 +32,7 @@ class Node:
     def __init__(self, rpc: RpcClient, *, token: bytes) -> None:
         self.rpc = rpc
         self.verification = Verification.FULL
-        self._token = token
+        self.token = token
 
     async def chain_id(self) -> int:
         """The chain that the node says it is on (EIP-695)."""
@@ -141,7 +141,7 @@ class Node:
             raise NotThereYetError("the node does not have the block's receipts")
         check = prove_block if self.verification is Verification.FULL else read_quorum_block
         try:
-            return check(block, receipts, expected_hash=expected_hash, token=self._token)
+            return check(block, receipts, expected_hash=expected_hash, token=self.token)
         except UnprovenError as error:
             error.details = _evidence(block, receipts)
             raise

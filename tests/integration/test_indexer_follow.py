@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from unittest.mock import AsyncMock
 
 import pytest
 from market import BILL, Market, indexing, open_market
 
+from indexer import follow, history
 from ledger.order import Finality, Status
 from ledger.store.observation import read_observation
 
@@ -71,6 +73,29 @@ async def test_history_is_caught_up_before_the_head_is_followed(market: Market) 
     stored = await market.ledger.fetchval("SELECT count(*) FROM block WHERE canonical")
     start = market.manifest.start_block
     assert stored == await market.head_number() - start + 2  # and the anchor below the start
+
+
+async def test_long_history_is_taken_in_by_processes_and_the_seam_is_exact(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "LONG_WAY_BLOCKS", 100)
+    took_in = AsyncMock(side_effect=history.take_in_history)
+    monkeypatch.setattr(follow, "take_in_history", took_in)
+    order = await market.order()
+    await market.pay(order.address, BILL)
+    await market.node.call("anvil_mine", hex(200))
+    async with indexing(market):
+        await market.until_tip()
+        await market.until(order.id, Status.SETTLED)
+        later = await market.order()
+        await market.pay(later.address, BILL)
+        await market.until(later.id, Status.PAID)
+    numbers = await market.ledger.fetchrow(
+        "SELECT count(*), max(number) - min(number) + 1 AS span FROM block WHERE canonical"
+    )
+    assert numbers is not None
+    assert took_in.await_count == 1
+    assert numbers["count"] == numbers["span"] == await market.head_number() + 1
 
 
 async def test_a_reorganisation_reverses_a_payment_and_its_return_pays_again(

@@ -1,0 +1,77 @@
+"""Lets a leader that is far behind take in history with several processes before it follows."""
+
+import time
+
+import structlog
+
+from indexer.backfill import DEFAULT_WORKERS, Progress, backfill_until, process_pool
+from indexer.backfill_worker import RangeTask
+from indexer.sources import Sources
+from ledger.chain import BlockRef
+from ledger.store.cursor import Cursor
+from ledger.store.pool import Connection
+from ledger.verification import Verification
+
+log = structlog.get_logger(__name__)
+
+LONG_WAY_BLOCKS = 2_000
+"""Below this, starting processes costs more than it saves."""
+
+_RANGE_TIMEOUT_SECONDS = 60.0
+_LOG_INTERVAL_SECONDS = 5.0
+
+
+def is_long_way(cursor: Cursor, finalized: BlockRef, sources: Sources) -> bool:
+    """Whether there is so much final history ahead that it is worth its own processes.
+
+    Only what is final is taken in so: a single node is asked for it, and it cannot be taken back.
+    """
+    return (
+        finalized.number - cursor.tip.number > LONG_WAY_BLOCKS
+        and sources.verification is Verification.FULL
+    )
+
+
+async def take_in_history(
+    connection: Connection, sources: Sources, cursor: Cursor, *, chain_id: int, until_number: int
+) -> Cursor:
+    """Apply history up to `until_number`, every block proven; the follower goes on from there.
+
+    Raises:
+        TransientError: a range could not be had, or the tip is not on the node's chain.
+    """
+    best = min(sources.all, key=lambda source: source.rank())
+    task = RangeTask(
+        node_url=best.node.rpc.url,
+        chain_id=chain_id,
+        token=best.node.token,
+        first=cursor.tip.number + 1,
+        last=until_number,
+        timeout_seconds=_RANGE_TIMEOUT_SECONDS,
+    )
+    with process_pool(DEFAULT_WORKERS) as pool:
+        return await backfill_until(
+            connection, pool, cursor, task=task, workers=DEFAULT_WORKERS, progress=_Told()
+        )
+
+
+class _Told:
+    """Logs how far it has come, now and then."""
+
+    def __init__(self) -> None:
+        self._told_at = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        is_done = progress.blocks_done == progress.blocks_total
+        if not is_done and time.monotonic() - self._told_at < _LOG_INTERVAL_SECONDS:
+            return
+        self._told_at = time.monotonic()
+        rate = progress.blocks_done / max(progress.seconds, 1e-9)
+        left = progress.blocks_total - progress.blocks_done
+        log.info(
+            "taking_in_history",
+            tip=progress.cursor.tip.number,
+            blocks_left=left,
+            blocks_per_second=round(rate),
+            eta_seconds=round(left / max(rate, 1e-9)),
+        )
