@@ -121,8 +121,8 @@ class Follower:
             _tell(outcome, branch, announcement)
 
     async def _catch_up(self, head: BlockRef) -> None:
-        final = self._consensus.depth.finalized
-        if final is not None and is_long_way(self._cursor, final, self._sources):
+        if is_long_way(self._cursor, head, self._sources):
+            final = (await self._sources.depth()).finalized or self._cursor.finalized
             # A tip that was reorganised away is found by single steps back, further below.
             with contextlib.suppress(BrokenBranchError):
                 self._cursor = await take_in_history(

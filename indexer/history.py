@@ -21,13 +21,10 @@ _RANGE_TIMEOUT_SECONDS = 60.0
 _LOG_INTERVAL_SECONDS = 5.0
 
 
-def is_long_way(cursor: Cursor, finalized: BlockRef, sources: Sources) -> bool:
-    """Whether there is so much final history ahead that it is worth its own processes.
-
-    Only what is final is taken in so: a single node is asked for it, and it cannot be taken back.
-    """
+def is_long_way(cursor: Cursor, head: BlockRef, sources: Sources) -> bool:
+    """Whether there is so much history ahead that it is worth processes of its own."""
     return (
-        finalized.number - cursor.tip.number > LONG_WAY_BLOCKS
+        head.number - cursor.tip.number > LONG_WAY_BLOCKS
         and sources.verification is Verification.FULL
     )
 
@@ -37,9 +34,13 @@ async def take_in_history(
 ) -> Cursor:
     """Apply history up to `until_number`, every block proven; the follower goes on from there.
 
+    Let that be a final block: a single node is asked, and what it proves must not be taken back.
+
     Raises:
         TransientError: a range could not be had, or the tip is not on the node's chain.
     """
+    if until_number <= cursor.tip.number:
+        return cursor
     best = min(sources.all, key=lambda source: source.rank())
     task = RangeTask(
         node_url=best.node.rpc.url,

@@ -64,7 +64,7 @@ async def reconcile(
 ) -> Reconciliation | None:
     """Compare supply and sampled balances at our tip.
 
-    None when the ledger is empty or the chain moved while we asked. A ledger that was told to
+    None when the ledger is empty, stands before the token, or the chain moved while we asked. A ledger that was told to
     start after the token's deployment drifts by what was minted before.
 
     Raises:
@@ -81,6 +81,8 @@ async def reconcile(
         supply = await read_supply(connection, chain_id, tip.number)
         balances = await read_balances(connection, chain_id, tip.number, holders)
     said = _Token(sources, token, tip)
+    if not await said.is_deployed():
+        return None
     supply_drift = supply - await said.total_supply()
     drifts = {holder: balances[holder] - await said.balance_of(holder) for holder in holders}
     holding, _ = await sources.opinions(tip)
@@ -96,6 +98,10 @@ class _Token:
         self._node = min(sources.all, key=lambda source: source.rank()).node
         self._token = token
         self._height = hex(block.number)
+
+    async def is_deployed(self) -> bool:
+        code = await self._node.rpc.call("eth_getCode", [to_hex(self._token), self._height])
+        return len(read_data(code, field="code")) > 0
 
     async def total_supply(self) -> Units:
         return await self._call(_TOTAL_SUPPLY)
