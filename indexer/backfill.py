@@ -66,7 +66,8 @@ def process_pool(workers: int) -> Iterator[Executor]:
     try:
         yield pool
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        # Not waited for: the caller may hold a session that must be heard of every second.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 async def backfill_until(

@@ -12,6 +12,7 @@ from indexer.deployment_check import check_deployment_on_chain, find_anchor
 from indexer.history_console import Json, progress_bar, read_settings, run, say
 from indexer.lead import open_sources
 from indexer.node import Depth
+from indexer.proof_commands import verify_proof
 from indexer.settings import IndexerSettings
 from ledger.errors import CorruptError, RejectedError
 from ledger.json_hex import to_hex
@@ -28,6 +29,7 @@ Workers = Annotated[int, typer.Option(min=1, max=256, help="Worker processes.")]
 def add_to(app: typer.Typer) -> None:
     """Add the commands to `billcoin-indexer`."""
     app.command()(backfill)
+    app.command("verify-proof")(verify_proof)
 
 
 def backfill(

@@ -26,6 +26,7 @@ from oracle_api.payments.endpoints import ValidateEndpoint
 from oracle_api.payments.evidence import LANES, EvidenceReader
 from oracle_api.payments.service import Validation
 from oracle_api.problems import Reply, UnavailableError, problem, problem_of
+from oracle_api.proofs.endpoints import proofs_router
 from oracle_api.settings import Settings
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
 from oracle_api.stream.endpoints import StreamEndpoint
@@ -49,6 +50,8 @@ class Oracle:
         service = OrderService(settings, clock)
         self.api = _api(orders_router(settings, self._database, service, self.hub))
         self.api.include_router(catalogue_router(settings))
+        chain_id = settings.deployment.chain_id
+        self.api.include_router(proofs_router(self._database, chain_id=chain_id))
         self.api.router.lifespan_context = self._lifespan
         health = HealthEndpoints(self._database, self.hub, settings.limits, clock, metrics)
         validation = Validation(self._database, self._reader, self.hub, settings.limits, clock)

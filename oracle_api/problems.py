@@ -19,6 +19,8 @@ Header = tuple[bytes, bytes]
 # Every other refusal is 400: the request itself is wrong.
 _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "order_not_found": 404,
+    "payment_not_found": 404,
+    "proof_not_kept": 404,
     "route_not_found": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,

@@ -193,3 +193,15 @@ event = Table(
     Index("event_order_id", "order_id", "seq"),
     comment="The append-only journal that tills and partners see.",
 )
+
+payment_proof = Table(
+    "payment_proof",
+    metadata,
+    Column("chain_id", BigInteger, nullable=False),
+    Column("tx_hash", LargeBinary, nullable=False),
+    Column("block_hash", LargeBinary, nullable=False),
+    Column("document", LargeBinary),
+    PrimaryKeyConstraint("chain_id", "tx_hash", "block_hash"),
+    ForeignKeyConstraint(["chain_id", "block_hash"], ["block.chain_id", "block.hash"]),
+    comment="Merkle proofs of transactions that pay orders, as JSON; null where one is too large.",
+)

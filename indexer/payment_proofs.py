@@ -1,0 +1,115 @@
+"""Keeps a Merkle proof of every payment, beside the blocks and never in their way.
+
+A proof needs the whole block again. Building it where the block is applied would make every
+payment later by that much, so it follows a moment after, and history gets its proofs in the same
+way.
+"""
+
+import asyncio
+from itertools import groupby
+
+import asyncpg
+import orjson
+import structlog
+
+from indexer.rpc import NotThereYetError
+from indexer.sources import Sources
+from ledger.block import prove_block
+from ledger.errors import TransientError
+from ledger.json_hex import to_hex
+from ledger.proof import build_proof, check_proof
+from ledger.store.cursor import read_cursor
+from ledger.store.payment_proofs import MissingProof, find_missing_proofs, insert_proof
+from ledger.store.pool import DATABASE_AWAY, Connection, connect
+from ledger.trie_proof import ProofRefusedError
+
+log = structlog.get_logger(__name__)
+
+MAX_DOCUMENT_BYTES = 1024 * 1024
+_PAGE = 200
+_INTERVAL_SECONDS = 0.5
+_RETRY_SECONDS = 5.0
+
+
+async def keep_proofs_forever(
+    database_url: str, sources: Sources, *, chain_id: int, token: bytes
+) -> None:
+    """Prove payments as they come until cancelled; trouble is logged and tried again."""
+    while True:
+        try:
+            connection = await connect(database_url, application_name="billcoin-proofs")
+            try:
+                await _keep_up(connection, sources, chain_id=chain_id, token=token)
+            finally:
+                connection.terminate()
+        except TransientError as error:
+            log.warning("payment_not_proven", error=str(error))
+        except (*DATABASE_AWAY, asyncpg.PostgresError) as error:
+            # Whatever it is, blocks go on being applied: a proof can come later.
+            log.warning("payment_not_proven", error=repr(error))
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _keep_up(
+    connection: Connection, sources: Sources, *, chain_id: int, token: bytes
+) -> None:
+    since = 0
+    while True:
+        cursor = await read_cursor(connection, chain_id)
+        done = await keep_proofs(
+            connection, sources, chain_id=chain_id, token=token, since_number=since
+        )
+        if done < _PAGE and cursor is not None:
+            # What was final then cannot change any more: it need not be looked at again.
+            since = max(since, cursor.finalized.number)
+            await asyncio.sleep(_INTERVAL_SECONDS)
+
+
+async def keep_proofs(
+    connection: Connection, sources: Sources, *, chain_id: int, token: bytes, since_number: int = 0
+) -> int:
+    """Prove and keep one page of payments without a proof; returns how many there were.
+
+    Raises:
+        TransientError: a block could not be had, or does not check.
+    """
+    missing = await find_missing_proofs(
+        connection, chain_id, since_number=since_number, limit=_PAGE
+    )
+    for block_hash, group in groupby(missing, key=lambda item: item.block_hash):
+        block, receipts = await _fetch(sources, block_hash, token)
+        for item in group:
+            document = _document(block, receipts, item, token)
+            await insert_proof(connection, chain_id, item, document)
+    return len(missing)
+
+
+async def _fetch(
+    sources: Sources, block_hash: bytes, token: bytes
+) -> tuple[dict[str, object], list[dict[str, object]]]:
+    """A block and its receipts as the node answers them, proven here."""
+    node = min(sources.all, key=lambda source: source.rank()).node
+    wanted = to_hex(block_hash)
+    block, receipts = await asyncio.gather(
+        node.rpc.call("eth_getBlockByHash", [wanted, True]),
+        node.rpc.call("eth_getBlockReceipts", [wanted]),
+    )
+    if not isinstance(block, dict) or not isinstance(receipts, list):
+        raise NotThereYetError(f"the node no longer has block {wanted}")
+    prove_block(block, receipts, expected_hash=block_hash, token=token)
+    return block, receipts
+
+
+def _document(
+    block: dict[str, object], receipts: list[dict[str, object]], item: MissingProof, token: bytes
+) -> bytes | None:
+    proof = build_proof(block, receipts, tx_index=item.tx_index, token=token)
+    try:
+        proven = check_proof(proof, block_hash=item.block_hash)
+    except ProofRefusedError as error:
+        log.warning("payment_not_provable", tx_hash=to_hex(item.tx_hash), error=str(error))
+        return None
+    document = orjson.dumps(proof)
+    return (
+        document if proven.tx_hash == item.tx_hash and len(document) <= MAX_DOCUMENT_BYTES else None
+    )

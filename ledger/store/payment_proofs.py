@@ -1,0 +1,71 @@
+"""Proofs of payments, kept beside the ledger: written after the block, read by anybody."""
+
+from dataclasses import dataclass
+
+from ledger.store.pool import Connection
+
+MISSING = """
+SELECT DISTINCT t.block_number, t.block_hash, t.tx_hash, t.tx_index
+FROM block b
+JOIN transfer t ON t.chain_id = b.chain_id AND t.block_hash = b.hash
+JOIN payment p
+    ON (p.chain_id, p.block_hash, p.log_index) = (t.chain_id, t.block_hash, t.log_index)
+LEFT JOIN payment_proof f
+    ON (f.chain_id, f.tx_hash, f.block_hash) = (t.chain_id, t.tx_hash, t.block_hash)
+WHERE b.chain_id = $1 AND b.number >= $2 AND b.canonical AND f.tx_hash IS NULL
+ORDER BY t.block_number, t.tx_index LIMIT $3
+"""
+
+INSERT = """
+INSERT INTO payment_proof (chain_id, tx_hash, block_hash, document) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING
+"""
+
+# Of a payment that moved to another block only the proof of where it stands now is of use.
+READ = """
+SELECT f.tx_hash IS NOT NULL AS is_stored, f.document
+FROM transfer t
+JOIN payment p USING (chain_id, block_hash, log_index)
+LEFT JOIN payment_proof f
+    ON (f.chain_id, f.tx_hash, f.block_hash) = (t.chain_id, t.tx_hash, t.block_hash)
+WHERE t.chain_id = $1 AND t.tx_hash = $2 AND t.canonical LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingProof:
+    """A transaction that pays an order and has no proof yet."""
+
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+    tx_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProof:
+    """What is kept of a payment's proof; neither document nor stored means not yet."""
+
+    is_stored: bool
+    document: bytes | None
+
+
+async def find_missing_proofs(
+    connection: Connection, chain_id: int, *, since_number: int, limit: int
+) -> list[MissingProof]:
+    """Canonical payments from block `since_number` on that have no proof yet, oldest first."""
+    rows = await connection.fetch(MISSING, chain_id, since_number, limit)
+    return [MissingProof(*row) for row in rows]
+
+
+async def insert_proof(
+    connection: Connection, chain_id: int, missing: MissingProof, document: bytes | None
+) -> None:
+    """Keep a proof; None notes that there is none that could be kept."""
+    await connection.execute(INSERT, chain_id, missing.tx_hash, missing.block_hash, document)
+
+
+async def read_proof(connection: Connection, chain_id: int, tx_hash: bytes) -> StoredProof | None:
+    """The proof of a canonical payment; None when this transaction pays no order."""
+    row = await connection.fetchrow(READ, chain_id, tx_hash)
+    return None if row is None else StoredProof(*row)

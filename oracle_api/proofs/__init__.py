@@ -1,0 +1,1 @@
+"""Proofs of payments, for anybody who trusts no oracle."""

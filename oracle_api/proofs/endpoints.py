@@ -1,0 +1,57 @@
+"""`GET /api/v1/payments/{txHash}/proof`: all that is needed to check a payment without us."""
+
+import re
+from typing import Any, Final
+
+from fastapi import APIRouter, Response
+
+from ledger.errors import RejectedError
+from ledger.store.payment_proofs import read_proof
+from oracle_api.database import Database
+from oracle_api.problems import UnavailableError
+
+PATH: Final = "/api/v1/payments/{tx_hash}/proof"
+
+_TX_HASH = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "A `billcoin-payment-proof/1` document; docs/auditor.md defines it",
+        "content": {"application/json": {}},
+    },
+    400: {"description": "`tx_hash_invalid`"},
+    404: {"description": "`payment_not_found`: the transaction pays no order of ours"},
+    503: {"description": "`proof_pending`: it is being made, try again in a moment"},
+}
+
+
+def proofs_router(database: Database, *, chain_id: int) -> APIRouter:
+    """The route, around the process's one database."""
+    router = APIRouter(tags=["payments"])
+
+    @router.get(
+        PATH,
+        summary="A payment's proof",
+        responses=_RESPONSES,
+        openapi_extra={"description": "Check it with `billcoin-indexer verify-proof`."},
+    )
+    async def read_payment_proof(tx_hash: str) -> Response:
+        """The Merkle proof of a payment, for anybody who trusts a block hash and nobody else."""
+        if _TX_HASH.fullmatch(tx_hash) is None:
+            raise RejectedError(
+                "tx_hash_invalid", "txHash must be 0x and 64 hex digits", param="txHash"
+            )
+        async with database.reading() as connection:
+            stored = await read_proof(connection, chain_id, bytes.fromhex(tx_hash[2:]))
+        if stored is None:
+            raise RejectedError(
+                "payment_not_found", "this transaction pays no order of ours", param="txHash"
+            )
+        if not stored.is_stored:
+            raise UnavailableError("proof_pending", "the proof is being made; try again")
+        if stored.document is None:
+            raise RejectedError(
+                "proof_not_kept", "its block is too large for a proof to be kept", param="txHash"
+            )
+        return Response(stored.document, media_type="application/json")
+
+    return router
