@@ -64,8 +64,8 @@ async def reconcile(
 ) -> Reconciliation | None:
     """Compare supply and sampled balances at our tip.
 
-    None when the ledger is empty, stands before the token, or the chain moved while we asked. A ledger that was told to
-    start after the token's deployment drifts by what was minted before.
+    None when the ledger is empty, stands before the token, or the chain moved while we asked. A
+    ledger that was told to start after the token's deployment drifts by what was minted before.
 
     Raises:
         TransientError: the node does not answer.

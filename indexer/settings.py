@@ -28,6 +28,8 @@ Address = Annotated[bytes, BeforeValidator(_address)]
 
 
 def _urls(value: Any) -> tuple[str | None, ...]:
+    if isinstance(value, tuple):
+        return value
     return tuple(part.strip() or None for part in str(value).split(","))
 
 
