@@ -13,7 +13,15 @@ from typing import Any
 
 from ledger.errors import LedgerError
 
-CONTRACTS = ("billcoin", "order_vault", "order_vault_factory")
+CONTRACTS = (
+    *("billcoin", "order_vault", "order_vault_factory"),
+    *("minting_module",),
+)
+MODULES = (
+    *("batch_attestation", "dairy_register", "pasteurisation", "payout_pool", "recall_debt"),
+    *("regulation", "timelock", "utc_year"),
+)
+"""Parts that contracts are made of: compiled inside those, without artifacts of their own."""
 EVM_VERSION = "shanghai"
 
 SOURCES = Path(__file__).parent
