@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 import aiohttp
+import asyncpg
 import structlog
 
 from indexer import metrics
@@ -20,9 +22,9 @@ from indexer.source import Source, source_name
 from indexer.sources import Sources
 from ledger.errors import CorruptError
 from ledger.store.cursor import Cursor, check_deployment, read_cursor, register
-from ledger.store.leadership import try_lead
+from ledger.store.leadership import connect_to_lead, show_life, try_lead
 from ledger.store.observation import read_observation, record_halt
-from ledger.store.pool import DATABASE_AWAY, Connection, connect
+from ledger.store.pool import DATABASE_AWAY, Connection
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +54,7 @@ async def lead_forever(settings: IndexerSettings) -> None:
             try:
                 await _lead_once(settings, sources)
             except DATABASE_AWAY as error:
-                log.warning("database_away", error=repr(error))
+                _tell_away(error)
                 await asyncio.sleep(_DATABASE_RETRY_SECONDS)
 
 
@@ -77,24 +79,41 @@ async def open_sources(settings: IndexerSettings) -> AsyncIterator[Sources]:
 
 
 async def _lead_once(settings: IndexerSettings, sources: Sources) -> None:
-    connection = await connect(settings.database_url, application_name="billcoin-indexer")
+    connection = await connect_to_lead(settings.database_url, application_name="billcoin-indexer")
     try:
-        metrics.LEADING.set(0)
         await _wait_to_lead(connection, settings.chain_id)
         metrics.LEADING.set(1)
-        cursor = await _start(connection, sources, settings)
-        await _refuse_if_halted(connection, settings.chain_id)
-        try:
-            await _follow(connection, sources, cursor, settings)
-        except CorruptError as error:
-            metrics.HALTED.set(1)
-            await record_halt(
-                connection, settings.chain_id, code=type(error).__name__, reason=str(error)
-            )
-            raise
+        await _while_alive(connection, _lead(connection, sources, settings))
     finally:
+        metrics.LEADING.set(0)
         # Closing politely could wait for a server that is gone.
         connection.terminate()
+
+
+async def _lead(connection: Connection, sources: Sources, settings: IndexerSettings) -> None:
+    cursor = await _start(connection, sources, settings)
+    await _refuse_if_halted(connection, settings.chain_id)
+    try:
+        await _follow(connection, sources, cursor, settings)
+    except CorruptError as error:
+        metrics.HALTED.set(1)
+        await record_halt(
+            connection, settings.chain_id, code=type(error).__name__, reason=str(error)
+        )
+        raise
+
+
+async def _while_alive(connection: Connection, work: Coroutine[Any, Any, None]) -> None:
+    """Work for as long as the session lives; the server ends one that is silent."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            life = tasks.create_task(show_life(connection))
+            try:
+                await work
+            finally:
+                life.cancel()
+    except BaseExceptionGroup as group:
+        raise _first_of(group) from group
 
 
 async def _wait_to_lead(connection: Connection, chain_id: int) -> None:
@@ -168,3 +187,15 @@ def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The error that ended a task group; the others only followed from it."""
     first = group.exceptions[0]
     return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _tell_away(error: BaseException) -> None:
+    if isinstance(error, asyncpg.DiskFullError):
+        log.error(
+            "disk_full",
+            error=str(error),
+            advice="free space on the database's disk; nothing was written, and the indexer "
+            "goes on by itself",
+        )
+    else:
+        log.warning("database_away", error=repr(error))
