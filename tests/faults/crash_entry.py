@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from multiprocessing import get_context, parent_process
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 from crash_point import CrashPoint, Trap, set_trap
 
@@ -19,18 +20,30 @@ def fork_server() -> ForkServerContext:
 
 
 def start_indexer(
-    environment: Mapping[str, str], folder: Path, point: CrashPoint | None = None
+    environment: Mapping[str, str],
+    folder: Path,
+    point: CrashPoint | None = None,
+    *,
+    is_lockless: bool = False,
 ) -> ForkServerProcess:
-    """Start `billcoin-indexer run`; its log and its trace of statements lie in `folder`."""
+    """Start `billcoin-indexer run`; its log and its trace of statements lie in `folder`.
+
+    A lockless one believes that it leads, whoever holds the lock.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     process = fork_server().Process(
-        target=run, args=(dict(environment), str(folder), point), daemon=True
+        target=run, args=(dict(environment), str(folder), point, is_lockless), daemon=True
     )
     process.start()
     return process
 
 
-def run(environment: dict[str, str], folder: str, point: CrashPoint | None) -> None:
+def run(
+    environment: dict[str, str],
+    folder: str,
+    point: CrashPoint | None,
+    is_lockless: bool,  # noqa: FBT001 - the process's arguments
+) -> None:
     """Be the indexer, and perhaps die at the crash point."""
     threading.Thread(target=_die_with_owner, daemon=True).start()
     log = os.open(Path(folder) / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -38,10 +51,16 @@ def run(environment: dict[str, str], folder: str, point: CrashPoint | None) -> N
     os.dup2(log, 2)
     os.environ.update(environment)
     set_trap(Trap(point, Path(folder) / "trace"))
-    from indexer.__main__ import app  # noqa: PLC0415 - the fork server has it; the test does not
+    from indexer import __main__, lead  # noqa: PLC0415 - the fork server has them
 
+    if is_lockless:
+        lead.try_lead = _always
     sys.argv = ["billcoin-indexer", "run"]
-    app()
+    __main__.app()
+
+
+async def _always(_connection: Any, _chain_id: int) -> bool:
+    return True
 
 
 def _die_with_owner() -> None:

@@ -2,10 +2,10 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import Signals
 from typing import Any, Literal
 
 import asyncpg
@@ -19,7 +19,7 @@ Call = Callable[..., Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class CrashPoint:
-    """The moment at which to die; both numbers count from 1, BEGIN being statement 1.
+    """The moment at which to die, or stop; both numbers count from 1, BEGIN being statement 1.
 
     `sent` is the moment at which the server has the statement and the process no answer yet.
     """
@@ -27,6 +27,7 @@ class CrashPoint:
     statement: int
     moment: Moment
     transaction: int = 1
+    sent: Signals = Signals.SIGKILL
 
 
 @dataclass(slots=True)
@@ -58,10 +59,14 @@ class Trap:
     def strike(self, moment: Moment) -> None:
         """Die if this is the moment; nothing is flushed, closed or said goodbye to."""
         if self.is_at(moment):
-            os.kill(os.getpid(), signal.SIGKILL)
+            assert self.point is not None
+            os.kill(os.getpid(), self.point.sent)
 
     def is_at(self, moment: Moment) -> bool:
-        return self.point == CrashPoint(self.statement, moment, self.transactions)
+        return self.point is not None and (
+            (self.point.statement, self.point.moment, self.point.transaction)
+            == (self.statement, moment, self.transactions)
+        )
 
 
 def set_trap(trap: Trap) -> None:
