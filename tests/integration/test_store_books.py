@@ -1,7 +1,7 @@
 """What the store adds up about holders, and what it keeps of nodes that lied."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from ledger.block import ProvenBlock
 from ledger.store import evidence
 from ledger.store.balances import ZERO_ADDRESS, read_balances, read_supply, sample_holders
 from ledger.store.evidence import read_evidence_log, record_evidence
+from ledger.transfer import Transfer
 from ledger.units import UINT256_MAX
 
 ADA, BEN, EVE = b"\xaa" * 20, b"\xbb" * 20, b"\xee" * 20
@@ -26,8 +27,11 @@ async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
 def moved(block: ProvenBlock, *senders: bytes) -> ProvenBlock:
     """The block with its transfers sent by these."""
     pairs = zip(block.transfers, senders, strict=True)
-    transfers = tuple(replace(transfer, sender=sender) for transfer, sender in pairs)
-    return replace(block, transfers=transfers)
+    transfers = [
+        Transfer(item.log_index, item.tx_index, item.tx_hash, sender, item.recipient, item.amount)
+        for item, sender in pairs
+    ]
+    return ProvenBlock(block.header, tuple(transfers))
 
 
 async def test_supply_and_balances_follow_from_canonical_transfers(ledger: Ledger) -> None:

@@ -137,7 +137,7 @@ WORDS = st.one_of(
 )
 
 
-@search(300)
+@search(150)
 @given(WORDS)
 def test_digits_are_read_as_strictly_as_single_values(value: Any) -> None:
     """Reading late, when a whole block's digits are there, refuses what reading early refuses."""
