@@ -104,7 +104,7 @@ _PLANTS = {
     _no_expiry: 4,
     _first_log_only: 1,
     _event_twice: 3,
-    _safe_falls_back: 24,
+    _safe_falls_back: 64,
     _sibling_unnoticed: 36,
 }
 
