@@ -26,6 +26,8 @@ from migrations import upgrade
 
 _SEEDS_A_TASK = 40
 _SHOWN_TRACE = 60
+# Where nobody sees a bar move, a line tells how far it is.
+_TELL_EVERY = 500
 
 
 @dataclass
@@ -56,6 +58,8 @@ def main() -> int:
         for report in _reports(server.url(), seeds, options.processes):
             summary.add(report)
             bar.advance(task)
+            if not console.is_terminal and summary.runs % _TELL_EVERY == 0:
+                console.print(f"{summary.runs} of {len(seeds)}, {len(summary.failed)} diverge")
             if report.differences:
                 console.print(_told(report), markup=False, highlight=False)
     line = {
