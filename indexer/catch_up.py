@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
 import structlog
 
 from indexer.block_source import BlockSource
 from indexer.rpc import NotThereYetError, retrying
+from indexer.sources import NodesDisagreeError
 from ledger.block import ProvenBlock
 from ledger.chain import BlockRef, FinalityConflictError
 from ledger.store.cursor import Cursor
@@ -30,17 +31,24 @@ async def catch_up(
     chain_id: int,
     until_number: int,
     concurrency: int,
+    is_backed: Callable[[BlockRef], Awaitable[bool]] | None = None,
 ) -> Cursor:
     """Apply the node's canonical blocks up to `until_number`, every one proven.
+
+    `is_backed` tells whether enough nodes have a block; each batch's last one is asked about, as
+    the blocks come from whichever node is the quickest. Without it that node is believed.
 
     Raises:
         FinalityConflictError: the node's chain does not contain our finalized block.
         BrokenBranchError: the chain changed meanwhile; start again.
-        TransientError: a block could not be had, or does not check.
+        TransientError: too few nodes have a block, or a block could not be had, or does not check.
     """
     fork = await _find_fork(connection, source, cursor, chain_id=chain_id)
     started, logged, first = time.monotonic(), time.monotonic(), fork.number
     async for batch in _batches(source, fork.number + 1, until_number, concurrency):
+        last = batch[-1].header
+        if is_backed and not await is_backed(BlockRef(last.number, last.hash)):
+            raise NodesDisagreeError(f"too few nodes have block {last.number} as it was told us")
         step = Step(expected_tip=cursor.tip, fork=fork, branch=batch)
         async with connection.transaction():
             outcome = await apply_step(connection, chain_id, step, now=datetime.now(UTC))

@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 import structlog
 
 from indexer.node import Depth
-from indexer.sources import Sources
-from ledger.chain import BlockRef
+from indexer.quorum import convict_or_halt
+from indexer.source import Source
+from indexer.sources import PATIENCE_SECONDS, Sources
+from ledger.chain import FinalityConflictError
 from ledger.errors import TransientError
+from ledger.store.cursor import Cursor
 
 log = structlog.get_logger(__name__)
 
@@ -28,13 +31,13 @@ class Consensus:
     """
 
     def __init__(
-        self, sources: Sources, tip: Callable[[], BlockRef], *, block_time_seconds: float
+        self, sources: Sources, cursor: Callable[[], Cursor], *, block_time_seconds: float
     ) -> None:
         self.depth = Depth(None, None)
         self.agreeing: list[str] = []
         self.checked_at: datetime | None = None
         self._sources = sources
-        self._tip = tip
+        self._cursor = cursor
         self._interval_seconds = min(
             max(block_time_seconds / 2, _MIN_INTERVAL_SECONDS), _MAX_INTERVAL_SECONDS
         )
@@ -51,7 +54,7 @@ class Consensus:
             await asyncio.sleep(max(self._interval_seconds - spent, _MIN_INTERVAL_SECONDS))
 
     async def _ask(self) -> None:
-        tip = self._tip()
+        tip = self._cursor().tip
         holding, others = await self._sources.opinions(tip)
         self.agreeing = sorted(source.name for source in holding)
         if holding or others:
@@ -65,3 +68,26 @@ class Consensus:
                 required=self._sources.required,
             )
         self.depth = await self._sources.depth()
+        for source in others if self._sources.required > 1 else ():
+            await self._judge(source)
+
+    async def _judge(self, source: Source) -> None:
+        """Catch a node that has another chain even where ours is final.
+
+        Here and not where heads are followed, which must not wait for it: a minority's head is
+        dropped there unread.
+
+        Raises:
+            FinalityConflictError: a quorum of the nodes contradicts the finalized block.
+        """
+        final = self._cursor().finalized
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                theirs = await source.node.header_by_number(final.number)
+                if theirs.hash != final.hash:
+                    error = FinalityConflictError(
+                        f"{source.name} has another block {final.number} than our finalized one"
+                    )
+                    await convict_or_halt(self._sources, source, final, error)
+        except (TransientError, TimeoutError) as error:
+            log.warning("not_judged", source=source.name, error=str(error))

@@ -14,8 +14,8 @@ from indexer.catch_up import catch_up
 from indexer.consensus import Consensus
 from indexer.heads import Announcement, Heads
 from indexer.history import is_long_way, take_in_history
-from indexer.quorum import convict_or_halt, is_confirmed
-from indexer.sources import Sources
+from indexer.quorum import convict_or_halt, is_backed, is_confirmed
+from indexer.sources import PATIENCE_SECONDS, Sources
 from ledger.chain import BlockRef, BrokenBranchError, FinalityConflictError
 from ledger.errors import TransientError
 from ledger.json_hex import to_hex
@@ -55,7 +55,7 @@ class Follower:
         self._concurrency = catch_up_concurrency
         self._observed_at = 0.0
         self._consensus = Consensus(
-            sources, lambda: self._cursor.tip, block_time_seconds=block_time_seconds
+            sources, lambda: self._cursor, block_time_seconds=block_time_seconds
         )
 
     async def run(self) -> None:
@@ -104,6 +104,8 @@ class Follower:
         head, source = announcement.head, announcement.source
         if source.is_quarantined and len(self._sources.all) > 1:
             return
+        if not await is_backed(self._sources, head):
+            return
         try:
             await self._catch_up(head)
             branch = await resolve_branch(
@@ -140,6 +142,9 @@ class Follower:
                 chain_id=self._chain_id,
                 until_number=head.number,
                 concurrency=self._concurrency,
+                is_backed=lambda block: is_backed(
+                    self._sources, block, patience_seconds=PATIENCE_SECONDS
+                ),
             )
 
     async def _deepen(self) -> None:

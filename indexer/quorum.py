@@ -4,7 +4,7 @@ import structlog
 
 from indexer.branch import Branch
 from indexer.source import Source
-from indexer.sources import Sources
+from indexer.sources import HEDGE_SECONDS, Sources
 from ledger.chain import BlockRef, FinalityConflictError
 from ledger.errors import TransientError
 from ledger.json_hex import UnprovenError
@@ -17,12 +17,32 @@ class StillSyncingError(TransientError):
     """The node is catching up itself; its head says nothing yet."""
 
 
+async def is_backed(
+    sources: Sources, head: BlockRef, *, patience_seconds: float = HEDGE_SECONDS
+) -> bool:
+    """Whether as many nodes as the quorum wants have this head on their own chain.
+
+    Asked before anything of it is fetched. A proof shows that a block is whole, not that it ever
+    was: proof of stake leaves nothing in a header that costs anything, so a single node can hash a
+    block of its own onto our tip. A head that is dropped here is announced again by the next node
+    that reaches it.
+    """
+    if sources.required == 1:
+        return True
+    heads = [source.health.head for source in sources.all if not source.is_quarantined]
+    if sum(told is not None and told.number >= head.number for told in heads) < sources.required:
+        return False
+    if heads.count(head) >= sources.required:
+        return True
+    return await sources.agree_on(head, patience_seconds=patience_seconds)
+
+
 async def is_confirmed(sources: Sources, branch: Branch, cursor: Cursor) -> bool:
     """Whether a branch may be followed.
 
-    One that grows on our tip takes nothing back, and a single node's proof is enough. One that
-    takes blocks back is a matter of fork choice, which no hash proves: as many nodes as the
-    quorum wants must have it as their own chain.
+    One that grows on our tip takes nothing back; that its head is backed was asked before. One
+    that takes blocks back is a matter of fork choice, which no hash proves: as many nodes as the
+    quorum wants must have it as their own chain at this moment.
     """
     if branch.fork.hash == cursor.tip.hash:
         return True

@@ -1,6 +1,7 @@
 """All our nodes together: asked in the order of their health, agreeing on what cannot be proved."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -108,6 +109,33 @@ class Sources:
         holding = [source for source, header in headers.items() if header.hash == block.hash]
         others = [source for source, header in headers.items() if header.hash != block.hash]
         return holding, others
+
+    async def agree_on(self, block: BlockRef, *, patience_seconds: float) -> bool:
+        """Whether `required` nodes have this block on their own chain, known as soon as they say.
+
+        Those that have not come so far, or do not answer within `patience_seconds`, do not count.
+        """
+        asked = _awake([source for source in self.all if not source.is_quarantined])
+        tasks = [
+            asyncio.create_task(
+                self._ask_one(source, lambda node: node.header_by_number(block.number))
+            )
+            for source in asked
+        ]
+        backers = 0
+        try:
+            for answer in asyncio.as_completed(tasks, timeout=patience_seconds):
+                with contextlib.suppress(TransientError):
+                    backers += (await answer).hash == block.hash
+                if backers >= self.required:
+                    return True
+        except TimeoutError:
+            pass
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return False
 
     def convict(self, source: Source, error: UnprovenError) -> None:
         """Quarantine a node that was caught, and keep the evidence."""
