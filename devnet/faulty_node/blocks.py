@@ -64,31 +64,17 @@ def build_block(
     number = 0 if parent is None else parent.number + 1
     parent_hash = bytes(32) if parent is None else parent.hash
     receipts = [_receipt(draft, index, bloom_kind) for index, draft in enumerate(drafts)]
-    header: dict[str, Any] = {
+    transactions = [encode_transaction(draft.fields) for draft in drafts]
+    committed = {
         "parentHash": to_hex(parent_hash),
-        "sha3Uncles": to_hex(_EMPTY_UNCLES),
-        "miner": to_hex(random.randbytes(20)),
-        "stateRoot": to_hex(random.randbytes(32)),
-        "transactionsRoot": to_hex(
-            ordered_trie_root([encode_transaction(draft.fields) for draft in drafts])
-        ),
+        "transactionsRoot": to_hex(ordered_trie_root(transactions)),
         "receiptsRoot": to_hex(ordered_trie_root([encode_receipt(item) for item in receipts])),
         "logsBloom": to_hex(bloom((log for draft in drafts for log in draft.logs), bloom_kind)),
-        "difficulty": "0x0",
         "number": hex(number),
-        "gasLimit": hex(_GAS_LIMIT),
         "gasUsed": hex(_GAS_USED * len(drafts)),
         "timestamp": hex(timestamp),
-        "extraData": to_hex(random.randbytes(random.randrange(33))),
-        "mixHash": to_hex(random.randbytes(32)),
-        "nonce": "0x0000000000000000",
-        "baseFeePerGas": hex(random.randrange(1, 10**10)),
-        "withdrawalsRoot": to_hex(EMPTY_ROOT),
-        "blobGasUsed": "0x0",
-        "excessBlobGas": "0x0",
-        "parentBeaconBlockRoot": to_hex(random.randbytes(32)),
-        "requestsHash": to_hex(random.randbytes(32)),
     }
+    header = committed | _proposer_s_choices(random)
     block_hash = keccak256(encode_header(header))
     header["hash"] = to_hex(block_hash)
     place = {"blockHash": to_hex(block_hash), "blockNumber": hex(number)}
@@ -99,18 +85,41 @@ def build_block(
         timestamp=timestamp,
         drafts=tuple(drafts),
         header_json=header,
-        block_json=header
-        | {
-            "size": "0x400",
-            "uncles": [],
-            "withdrawals": [],
-            "transactions": [
-                {**draft.fields, **place, "transactionIndex": hex(index)}
-                for index, draft in enumerate(drafts)
-            ],
-        },
+        block_json=header | _body(drafts, place),
         receipts_json=_placed(receipts, place, timestamp),
     )
+
+
+def _proposer_s_choices(random: Random) -> dict[str, Any]:
+    """The rest of a Prague header: what our checks need to be there and nobody looks at."""
+    return {
+        "sha3Uncles": to_hex(_EMPTY_UNCLES),
+        "miner": to_hex(random.randbytes(20)),
+        "stateRoot": to_hex(random.randbytes(32)),
+        "difficulty": "0x0",
+        "gasLimit": hex(_GAS_LIMIT),
+        "extraData": to_hex(random.randbytes(random.randrange(33))),
+        "mixHash": to_hex(random.randbytes(32)),
+        "nonce": "0x0000000000000000",
+        "baseFeePerGas": hex(random.randrange(1, 10**10)),
+        "withdrawalsRoot": to_hex(EMPTY_ROOT),
+        "blobGasUsed": "0x0",
+        "excessBlobGas": "0x0",
+        "parentBeaconBlockRoot": to_hex(random.randbytes(32)),
+        "requestsHash": to_hex(random.randbytes(32)),
+    }
+
+
+def _body(drafts: Sequence[Draft], place: dict[str, str]) -> dict[str, Any]:
+    return {
+        "size": "0x400",
+        "uncles": [],
+        "withdrawals": [],
+        "transactions": [
+            {**draft.fields, **place, "transactionIndex": hex(index)}
+            for index, draft in enumerate(drafts)
+        ],
+    }
 
 
 def _receipt(draft: Draft, index: int, bloom_kind: BloomKind) -> dict[str, Any]:
