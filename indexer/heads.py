@@ -71,6 +71,8 @@ class HeadWatch:
         self._heads = heads
         self._block_time = block_time_seconds
         self._is_subscribed = False
+        # The watch's own: after the database was away, a new one tells the same head again.
+        self._told: BlockRef | None = None
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -81,8 +83,9 @@ class HeadWatch:
 
     def _announce(self, head: BlockRef) -> None:
         """Hand in a head unless it is the one that this node told of last."""
-        if head != self._source.health.head:
-            self._source.health.head = head
+        self._source.health.head = head
+        if head != self._told:
+            self._told = head
             self._heads.put(Announcement(head, self._source, time.monotonic()))
 
     async def _poll(self) -> None:
