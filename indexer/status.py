@@ -35,7 +35,7 @@ class IndexerStatus:
         return (
             self.halt_code is None
             and self.observation_age_seconds is not None
-            and self.observation_age_seconds <= _SILENT_SECONDS
+            and abs(self.observation_age_seconds) <= _SILENT_SECONDS
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -53,7 +53,8 @@ def doubt(
         return Doubt.LEDGER_EMPTY
     if observation.halt_code is not None:
         return Doubt.INDEXER_HALTED
-    if now - observation.checked_at > limits.observation_age_seconds:
+    # An observation from the future comes from a clock that jumped, and would look fresh for ever.
+    if abs(now - observation.checked_at) > limits.observation_age_seconds:
         return Doubt.INDEXER_SILENT
     if observation.head_number - tip_number > limits.blocks_behind:
         return Doubt.LEDGER_BEHIND
