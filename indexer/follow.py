@@ -185,8 +185,7 @@ class Follower:
             return
         self._observed_at = now
         await record_evidence(self._connection, self._chain_id, self._sources.take_evidence())
-        told = [source.health.head for source in self._sources.all if not source.is_quarantined]
-        head_number = max((head.number for head in told if head), default=0)
+        head_number = self._sources.reached_number()
         metrics.TIP.set(self._cursor.tip.number)
         metrics.HEAD.set(head_number)
         metrics.FINALIZED.set(self._cursor.finalized.number)

@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 TIP = Gauge("billcoin_tip_number", "The block that the ledger stands on.")
-HEAD = Gauge("billcoin_head_number", "The highest block that a trusted node told of.")
+HEAD = Gauge("billcoin_head_number", "The highest block that a quorum of nodes has reached.")
 FINALIZED = Gauge("billcoin_finalized_number", "The highest block that is final in the ledger.")
 LEADING = Gauge("billcoin_leading", "1 on the process that writes the ledger, 0 on a standby.")
 HALTED = Gauge("billcoin_halted", "1 after the indexer halted, until it is resumed.")

@@ -29,9 +29,9 @@ async def is_backed(
     """
     if sources.required == 1:
         return True
-    heads = [source.health.head for source in sources.all if not source.is_quarantined]
-    if sum(told is not None and told.number >= head.number for told in heads) < sources.required:
+    if head.number > sources.reached_number():
         return False
+    heads = [source.health.head for source in sources.all if not source.is_quarantined]
     if heads.count(head) >= sources.required:
         return True
     return await sources.agree_on(head, patience_seconds=patience_seconds)

@@ -110,6 +110,12 @@ class Sources:
         others = [source for source, header in headers.items() if header.hash != block.hash]
         return holding, others
 
+    def reached_number(self) -> int:
+        """The height that `required` nodes have told of; one alone can tell of any height."""
+        heads = [source.health.head for source in self.all if not source.is_quarantined]
+        highest = self._reached(heads)
+        return 0 if highest is None else highest.number
+
     async def agree_on(self, block: BlockRef, *, patience_seconds: float) -> bool:
         """Whether `required` nodes have this block on their own chain, known as soon as they say.
 

@@ -7,6 +7,7 @@ import pytest
 from test_many_nodes import SEED, indexing, town
 
 from devnet.faulty_node.model import ChainModel
+from ledger.store.observation import read_observation
 
 MADE_UP_UNITS = 777
 
@@ -23,7 +24,9 @@ async def test_what_one_node_alone_grows_on_the_tip_pays_nothing(
             await place.until_tip()
             for _ in range(count):
                 odd.mine([odd.pay(odd.wallets[2], MADE_UP_UNITS)])
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(1.5)
+            honest_number = place.honest.head.number
+            observation = await read_observation(place.ledger, place.chain_id)
             for _ in range(3):
                 place.honest.mine([])
                 await place.until_tip()
@@ -31,3 +34,6 @@ async def test_what_one_node_alone_grows_on_the_tip_pays_nothing(
         retracted = await place.ledger.fetchval("SELECT count(*) FROM block WHERE NOT canonical")
     assert MADE_UP_UNITS not in {row["amount"] for row in amounts}
     assert retracted == 0
+    # Or one node's word would make the ledger look behind, and the oracle refuse every till.
+    assert observation is not None
+    assert observation.head_number == honest_number
