@@ -3,44 +3,23 @@
 docs/adr/0005-backfill.md says why it is built so.
 """
 
-import asyncio
 import contextlib
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.machinery import ModuleSpec
 from multiprocessing import get_context
-from typing import Self
 
-import structlog
-
-from indexer.backfill_worker import RangeFailure, RangeTask, enter_worker, prove_range
-from ledger.errors import TransientError
-from ledger.json_hex import UnprovenError
+from indexer.backfill_worker import RangeTask, enter_worker
+from indexer.ranges_ahead import RangesAhead
 from ledger.store.bulk import apply_range
-from ledger.store.bulk_rows import ProvenRange
 from ledger.store.cursor import Cursor
 from ledger.store.pool import Connection
 
-log = structlog.get_logger(__name__)
-
 DEFAULT_WORKERS = 2
-_FIRST_RANGE_BLOCKS = 64
-_MAX_RANGE_BLOCKS = 1024
-# Rows of one range, which is what one transaction writes and one process sends to another.
-_TARGET_RANGE_BYTES = 1024 * 1024
-_AHEAD_PER_WORKER = 2
-_ATTEMPTS = 8
-_MAX_BACKOFF_SECONDS = 5.0
-
-
-class WorkersDiedError(TransientError):
-    """Worker processes ended without being asked to, as when memory runs out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +71,7 @@ async def backfill_until(
     """
     started, transfers, first = time.monotonic(), 0, cursor.tip.number
     task = replace(task, first=first + 1)
-    async with _Ahead(executor, task, workers) as ahead:
+    async with RangesAhead(executor, task, workers) as ahead:
         while cursor.tip.number < task.last:
             blocks = await ahead.next()
             async with connection.transaction():
@@ -115,78 +94,3 @@ async def backfill_until(
                 )
             )
     return cursor
-
-
-class _Ahead:
-    """Ranges under way, in order; how many and how long follows what comes back."""
-
-    def __init__(self, executor: Executor, task: RangeTask, workers: int) -> None:
-        self._executor = executor
-        self._task = task
-        self._next_first = task.first
-        self._most = workers * _AHEAD_PER_WORKER
-        self._at_once = self._most
-        self._range_blocks = _FIRST_RANGE_BLOCKS
-        self._running: deque[tuple[RangeTask, asyncio.Future[ProvenRange | RangeFailure]]] = deque()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for running in self._running:
-            running[1].cancel()
-
-    async def next(self) -> ProvenRange:
-        """The next range in order; asked for again while it fails."""
-        self._fill()
-        task, future = self._running.popleft()
-        failure = RangeFailure("no_attempt", "nothing was tried")
-        for attempt in range(_ATTEMPTS):
-            result = await self._outcome(future)
-            if isinstance(result, ProvenRange):
-                self._went_well(task, result)
-                self._fill()
-                return result
-            failure = result
-            await self._wait_after(failure, attempt)
-            future = self._submit(task)
-        if failure.code in {"rate_limited", "UnansweredError"}:
-            raise TransientError(failure.message)
-        raise UnprovenError(failure.code, failure.message)
-
-    def _fill(self) -> None:
-        while len(self._running) < self._at_once and self._next_first <= self._task.last:
-            last = min(self._next_first + self._range_blocks - 1, self._task.last)
-            task = replace(self._task, first=self._next_first, last=last)
-            self._running.append((task, self._submit(task)))
-            self._next_first = last + 1
-
-    def _submit(self, task: RangeTask) -> "asyncio.Future[ProvenRange | RangeFailure]":
-        try:
-            return asyncio.wrap_future(self._executor.submit(prove_range, task))
-        except BrokenProcessPool as error:
-            raise WorkersDiedError(f"the worker processes died: {error}") from error
-
-    async def _outcome(
-        self, future: "asyncio.Future[ProvenRange | RangeFailure]"
-    ) -> ProvenRange | RangeFailure:
-        try:
-            return await future
-        except BrokenProcessPool as error:
-            raise WorkersDiedError(f"the worker processes died: {error}") from error
-
-    def _went_well(self, task: RangeTask, result: ProvenRange) -> None:
-        count = task.last - task.first + 1
-        size = len(result.block_copy) + len(result.transfer_copy)
-        fitting = max(_TARGET_RANGE_BYTES * count // size, 1)
-        # Sparse blocks tell little of those to come: grow step by step.
-        self._range_blocks = min(fitting, 2 * self._range_blocks, _MAX_RANGE_BLOCKS)
-        self._at_once = min(self._at_once + 1, self._most)
-
-    async def _wait_after(self, failure: RangeFailure, attempt: int) -> None:
-        """Ask for less at once, then wait as long as the node says, or longer each time."""
-        self._at_once = max(self._at_once // 2, 1)
-        backoff = min(0.05 * 2**attempt, _MAX_BACKOFF_SECONDS)
-        asked = failure.retry_after_seconds
-        log.warning("range_failed", code=failure.code, error=failure.message, attempt=attempt + 1)
-        await asyncio.sleep(backoff if asked is None else asked)

@@ -44,6 +44,7 @@ class BatchClient:
     """One node, asked by batches that shrink while it refuses them, at last by single calls."""
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
+        self._idle: list[http.client.HTTPConnection] = []
         parts = urlsplit(url)
         if parts.hostname is None:
             raise UnansweredError("the node's URL names no host")
@@ -54,9 +55,13 @@ class BatchClient:
         if parts.username is not None:
             words = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self._headers["Authorization"] = f"Basic {base64.b64encode(words.encode()).decode()}"
-        self._idle: list[http.client.HTTPConnection] = []
         self._most_blocks = _MAX_BATCH_BLOCKS
         self._batch_blocks = _FIRST_BATCH_BLOCKS
+
+    def __del__(self) -> None:
+        """Close what is open: a process keeps its clients until it asks other nodes."""
+        for connection in self._idle:
+            connection.close()
 
     @property
     def step_blocks(self) -> int:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from indexer.audit.commands import audit, verify_audit
 from indexer.backfill import DEFAULT_WORKERS, Progress, backfill_until, process_pool
 from indexer.backfill_worker import RangeTask
 from indexer.deployment_check import check_deployment_on_chain, find_anchor
@@ -30,6 +31,8 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to `billcoin-indexer`."""
     app.command()(backfill)
     app.command("verify-proof")(verify_proof)
+    app.command()(audit)
+    app.command("verify-audit")(verify_audit)
 
 
 def backfill(

@@ -29,6 +29,7 @@ MAX_DOCUMENT_BYTES = 1024 * 1024
 _PAGE = 200
 _INTERVAL_SECONDS = 0.5
 _RETRY_SECONDS = 5.0
+_AWAY: tuple[type[BaseException], ...] = (*DATABASE_AWAY, asyncpg.PostgresError)
 
 
 async def keep_proofs_forever(
@@ -44,7 +45,7 @@ async def keep_proofs_forever(
                 connection.terminate()
         except TransientError as error:
             log.warning("payment_not_proven", error=str(error))
-        except (*DATABASE_AWAY, asyncpg.PostgresError) as error:
+        except _AWAY as error:
             # Whatever it is, blocks go on being applied: a proof can come later.
             log.warning("payment_not_proven", error=repr(error))
         await asyncio.sleep(_RETRY_SECONDS)

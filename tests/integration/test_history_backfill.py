@@ -235,7 +235,7 @@ def _drop_log(receipt: dict[str, Any]) -> None:
 async def test_a_lie_in_one_receipt_stops_before_its_block(
     market: Market, tamper: Tamper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexer.backfill._MAX_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr("indexer.ranges_ahead._MAX_BACKOFF_SECONDS", 0.01)
     await market.mine(80)
     await market.pay(b"\x01" * 20, BILL)
     lied_about = await market.head_number()

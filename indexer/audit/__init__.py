@@ -1,0 +1,1 @@
+"""Builds a range anew from another node and says where our ledger differs from it."""
