@@ -26,7 +26,7 @@ def test_a_fresh_ledger_that_nodes_agree_on_answers() -> None:
     ("observation", "tip", "age"),
     [
         (replace(GOOD, checked_at=NOW - 10.0), 100, 0),
-        (replace(GOOD, checked_at=NOW + 5.0), 100, 0),  # the indexer's clock may run ahead
+        (replace(GOOD, checked_at=NOW + 5.0), 100, 0),  # the indexer's clock may run a little ahead
         (replace(GOOD, head_number=103), 100, 0),
         (replace(GOOD, head_number=90), 100, 0),  # a lagging node is behind us, not we
         (GOOD, 100, 60),
@@ -44,6 +44,7 @@ def test_at_its_limits_it_still_answers(observation: Observation, tip: int, age:
         (replace(GOOD, halt_code="finality_conflict"), 0, Doubt.INDEXER_HALTED),
         (replace(GOOD, halt_code=""), 0, Doubt.INDEXER_HALTED),
         (replace(GOOD, checked_at=NOW - 10.001), 0, Doubt.INDEXER_SILENT),
+        (replace(GOOD, checked_at=NOW + 10.001), 0, Doubt.INDEXER_SILENT),  # a clock that jumped
         (replace(GOOD, head_number=104), 0, Doubt.LEDGER_BEHIND),
         (GOOD, 61, Doubt.CHAIN_STALLED),
         (replace(GOOD, nodes_agreeing=1), 0, Doubt.NODES_DISAGREE),
