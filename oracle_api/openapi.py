@@ -32,6 +32,8 @@ def complete_openapi(api: FastAPI) -> None:
         for path, method, route in _ORDERS:
             responses = {str(status): answer for status, answer in route["responses"].items()}
             paths[path][method]["responses"] = responses
+        for operation in (one for path in paths.values() for one in path.values()):
+            operation["responses"].pop("422", None)
         paths[VALIDATE_PATH] = {"post": VALIDATE}
         paths[STREAM_PATH] = {"get": STREAM}
         schemas = document.get("components", {}).get("schemas", {})

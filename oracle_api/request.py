@@ -33,26 +33,19 @@ async def read_body(receive: Receive, *, announced: int) -> bytes | None:
     """
     if announced > MAX_BODY_BYTES:
         raise _too_large()
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-    else:
-        parts = bytearray()
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
-                while message["type"] == "http.request":
-                    parts += message.get("body", b"")
-                    if len(parts) > MAX_BODY_BYTES or not message.get("more_body"):
-                        break
-                    message = await receive()
-                else:
-                    return None
-        except TimeoutError:
-            raise RejectedError("request_timeout", "the body took too long to come") from None
-        body = bytes(parts)
-    if len(body) > MAX_BODY_BYTES:
-        raise _too_large()
-    return body
+    body = bytearray()
+    try:
+        # From the first byte on: a head that announces a body may be all that ever comes.
+        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+            while (message := await receive())["type"] == "http.request":
+                body += message.get("body", b"")
+                if len(body) > MAX_BODY_BYTES:
+                    raise _too_large()
+                if not message.get("more_body"):
+                    return bytes(body)
+    except TimeoutError:
+        raise RejectedError("request_timeout", "the body took too long to come") from None
+    return None
 
 
 def _too_large() -> RejectedError:

@@ -83,15 +83,16 @@ class EvidenceReader:
                 await self._read(batch, connection)
                 return connection
             _drop(connection)
-        connection = await self._connect()
-        await self._read(batch, connection)
-        return connection
-
-    async def _connect(self) -> Connection:
         connection = await self._database.connect()
-        with availability():
-            await self._database.check(connection)
-            await prefer_indexes(connection)
+        try:
+            with availability():
+                await self._database.check(connection)
+                await prefer_indexes(connection)
+            await self._read(batch, connection)
+        except BaseException:
+            # Nobody else knows it yet: left open, each failure would take a session for good.
+            connection.terminate()
+            raise
         return connection
 
     async def _read(self, batch: Waiting, connection: Connection) -> None:

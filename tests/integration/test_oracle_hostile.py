@@ -1,0 +1,85 @@
+"""Whoever can reach the API, and whatever page a till's browser visits beside it."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from oracle_support import (
+    Client,
+    Ledger,
+    open_ledger,
+    served,
+    settings_for,
+    tx,
+    until_journal_is_read,
+)
+from test_oracle_edge import ANYWHERE, raw
+
+OURS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'billcoin-oracle'
+"""
+
+
+@pytest.fixture
+async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
+    async with open_ledger(ledger_url) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def lonely() -> AsyncIterator[Client]:
+    """An oracle whose database is away."""
+    async with served(settings_for(ANYWHERE)) as client:
+        yield client
+
+
+async def test_validations_of_an_empty_ledger_leave_no_connection_behind(ledger_url: str) -> None:
+    async with (
+        open_ledger(ledger_url, begin=False) as ledger,
+        served(settings_for(ledger_url)) as client,
+    ):
+        await until_journal_is_read(client)
+        for _ in range(12):
+            assert (await client.ask(tx(1)))[1]["error"] == "ledger_empty"
+        # The listener's and, at most, the two lanes'.
+        assert await ledger.connection.fetchval(OURS) <= 3
+
+
+async def test_validations_that_time_out_leave_no_connection_behind(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is slow already must not be buried under abandoned sessions."""
+    async with served(settings_for(ledger.url)) as client:
+        await until_journal_is_read(client)
+        monkeypatch.setattr("oracle_api.payments.evidence.READ_TIMEOUT_SECONDS", 0.0)
+        for _ in range(12):
+            assert (await client.ask(tx(1)))[1]["error"] == "database_unavailable"
+        assert await ledger.connection.fetchval(OURS) <= 3
+
+
+async def test_a_body_that_never_begins_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oracle_api.request.BODY_TIMEOUT_SECONDS", 0.3)
+    async with served(settings_for(ANYWHERE)) as client:
+        head = b"POST /api/v1/payments/validate HTTP/1.1\r\nhost: x\r\ncontent-length: 90\r\n\r\n"
+        answer = await raw(client, head)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"] == "request_timeout"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"\ud800": 1}',
+        rb'{"amountMyr": "\ud800"}',
+        rb'{"amountMyr": "1.80", "reference": "\udfff"}',
+        rb'{"items": [{"\ud800": 1}]}',
+        b'{"items": [{"sku": "x", "quantity": ' + b"9" * 5000 + b"}]}",
+        b"[" * 30_000,
+        b"\xff",
+    ],
+)
+async def test_no_body_makes_a_server_error(lonely: Client, body: bytes) -> None:
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    status, problem, _ = await lonely.call("POST", "/api/v1/orders", data=body, headers=headers)
+    assert (status, problem["status"]) == (400, 400), problem
