@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
-from indexer import history_commands
+from indexer import history_commands, operator_commands
 from indexer.json_logs import configure_logs
 from indexer.lead import lead_forever, open_sources
 from indexer.replay_check import ReplayReport, replay_check
@@ -126,6 +126,7 @@ def resume(
 
 
 history_commands.add_to(app)
+operator_commands.add_to(app)
 
 
 def main() -> None:
