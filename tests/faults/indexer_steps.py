@@ -104,8 +104,9 @@ class IndexerSteps:
         follower = self._follower or await self._start()
         if asks_around:
             await self._ask_around(follower)
+            await self._look_around(source)
         header = await source.node.head()
-        head = BlockRef(header.number, header.hash)
+        head = source.health.head = BlockRef(header.number, header.hash)
         await follower._advance(Announcement(head, source, self._clock.seconds))
         return "followed"
 
@@ -114,6 +115,14 @@ class IndexerSteps:
         await self._ask_around(follower)
         await follower._deepen()
         return "deepened"
+
+    async def _look_around(self, watched: Source) -> None:
+        """What the watches of the other nodes have learnt meanwhile."""
+        for source in self._sources.all:
+            if source is not watched:
+                with contextlib.suppress(TransientError):
+                    header = await source.node.head()
+                    source.health.head = BlockRef(header.number, header.hash)
 
     async def _ask_around(self, follower: Follower) -> None:
         with contextlib.suppress(TransientError):
