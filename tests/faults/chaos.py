@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -53,7 +55,12 @@ def main() -> int:
     seeds = range(options.seed, options.seed + options.runs)
     started = time.monotonic()
     summary = Summary()
-    with postgres_server() as server, _progress(console) as bar:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        postgres_server() as server,
+        _progress(console) as bar,
+        contextlib.suppress(KeyboardInterrupt),  # what was lived through by then is still told
+    ):
         task = bar.add_task("histories", total=len(seeds))
         for report in _reports(server.url(), seeds, options.processes):
             summary.add(report)
@@ -99,8 +106,11 @@ def _reports(server_url: str, seeds: range, processes: int) -> Iterator[ChaosRep
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
         tasks = [pool.submit(_live, server_url, share) for share in shares]
-        for done in as_completed(tasks):
-            yield from done.result()
+        try:
+            for done in as_completed(tasks):
+                yield from done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _live(server_url: str, seeds: list[int]) -> list[ChaosReport]:
