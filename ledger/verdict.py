@@ -29,6 +29,7 @@ class Code(StrEnum):
     AMOUNT_MISMATCH = "amount_mismatch"
     UNDERPAID = "underpaid"
     DUPLICATE_PAYMENT = "duplicate_payment"
+    PART_PAYMENT = "part_payment"
     PAID_LATE = "paid_late"
     ORDER_CANCELLED = "order_cancelled"
     AWAITING_FINALITY = "awaiting_finality"
@@ -110,6 +111,9 @@ def judge(
 
     The order is found from the transfers' recipients; a transaction that pays several orders is
     ambiguous until the asker names one. The server's own amount decides.
+
+    Of all the transactions that pay an order only the one that completed it is a yes: else a
+    stranger's dust, sent first, would be told yes for what somebody else pays.
     """
     if not sighting.is_canonical:
         code = Code.PAYMENT_REVERSED if sighting.was_retracted else Code.TRANSACTION_NOT_FOUND
@@ -134,16 +138,14 @@ def _judge_order(
     mine = [payment for payment in candidate.payments if payment.tx_hash == tx_hash]
     shown = stand.covering if stand.covering in mine else mine[0]
     code = _code(order, candidate.payments, mine, expected, stand.status)
-    # What the order rests on is as deep as the payment that completed it.
-    decisive = stand.covering if code is Code.VALID and stand.covering else shown
     return Verdict(
         code=code,
         order_id=order.id,
         status=stand.status,
         payment=shown,
-        finality=depths.finality(decisive.block_number),
-        confirmations=depths.tip_number - decisive.block_number + 1,
-        confirmed_at=decisive.block_timestamp if code is Code.VALID else None,
+        finality=depths.finality(shown.block_number),
+        confirmations=depths.tip_number - shown.block_number + 1,
+        confirmed_at=shown.block_timestamp if code is Code.VALID else None,
         is_too_late=depths.tip_timestamp > order.expires_at,
     )
 
@@ -164,8 +166,9 @@ def _code(
     covering = covering_payment(order, payments)
     if covering is None:
         return Code.PAYMENT_REVERSED if status is Status.REVERSED else Code.UNDERPAID
-    if not any(_contributes(payment, covering) for payment in mine):
-        return Code.DUPLICATE_PAYMENT
+    if covering not in mine:
+        was_before = any(_contributes(payment, covering) for payment in mine)
+        return Code.PART_PAYMENT if was_before else Code.DUPLICATE_PAYMENT
     if status is Status.DETECTED:
         return Code.AWAITING_FINALITY
     return Code.VALID

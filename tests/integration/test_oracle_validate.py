@@ -104,7 +104,7 @@ async def test_an_underpaid_order_becomes_valid_with_the_rest(
     answer = await client.validate(tx(1))
     assert (answer["error"], answer["verdict"]["status"]) == ("underpaid", "underpaid")
     await ledger.block(Pay(order["orderAddress"], "0.05", tx(2)))
-    assert (await client.validate(tx(1)))["valid"]
+    assert (await client.validate(tx(1)))["error"] == "part_payment"
     assert (await client.validate(tx(2)))["valid"]
 
 

@@ -100,12 +100,20 @@ CASES: dict[str, tuple[Code, Question]] = {
         Question(TWO, order_id="ord_2"),
     ),
     "one order paid by two transactions, the first asked": (
-        Code.VALID,
+        Code.PART_PAYMENT,
         Question(to(pay(4), pay(6, tx=OTHER_TX, log=1))),
     ),
     "one order paid by two transactions, the second asked": (
         Code.VALID,
         Question(to(pay(4, tx=OTHER_TX), pay(6, log=1))),
+    ),
+    "dust before another pays in full": (
+        Code.PART_PAYMENT,
+        Question(to(pay(1), pay(10, tx=OTHER_TX, log=1))),
+    ),
+    "in full after somebody's dust": (
+        Code.VALID,
+        Question(to(pay(1, tx=OTHER_TX), pay(10, log=1))),
     ),
     "two transfers in one transaction": (Code.VALID, Question(to(pay(4), pay(6, log=1)))),
     "another order is meant": (Code.ORDER_MISMATCH, Question(to(pay(10)), order_id="ord_9")),
@@ -192,12 +200,12 @@ def test_a_valid_verdict_names_its_payment_and_how_deep_it_lies() -> None:
     )
 
 
-def test_a_part_rests_on_the_payment_that_completed_it() -> None:
-    first, second = pay(4, block=50), pay(6, tx=OTHER_TX, block=90, time=600)
+def test_a_completing_payment_is_as_deep_as_its_own_block() -> None:
+    first, second = pay(4, tx=OTHER_TX, block=50), pay(6, block=90, time=600)
     verdict = Question(to(first, second)).answer()
-    assert verdict.payment == first
+    assert verdict.is_valid
+    assert verdict.payment == second
     assert verdict.finality is Finality.INCLUDED
-    assert verdict.confirmations == 11
     assert verdict.confirmed_at == 600
 
 
