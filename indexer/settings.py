@@ -54,7 +54,12 @@ class DatabaseSettings(BaseSettings):
 class IndexerSettings(DatabaseSettings):
     """What following a chain needs; times in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="BILLCOIN_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="BILLCOIN_",
+        env_ignore_empty=True,  # as compose files write what is not set
+        frozen=True,
+        extra="ignore",
+    )
 
     chain_id: int = Field(gt=0)
     token_address: Address

@@ -32,12 +32,15 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How old or how far behind the ledger may be for an answer."""
+    """How old or how far behind the ledger may be for an answer.
+
+    Without `nodes_required` more than half of the nodes that the indexer has must agree.
+    """
 
     observation_age_seconds: float
     blocks_behind: int
     tip_age_seconds: float
-    nodes_required: int
+    nodes_required: int | None
 
 
 def doubt(
@@ -60,6 +63,6 @@ def doubt(
         return Doubt.LEDGER_BEHIND
     if now - tip_timestamp > limits.tip_age_seconds:
         return Doubt.CHAIN_STALLED
-    if observation.nodes_agreeing < limits.nodes_required:
+    if observation.nodes_agreeing < (limits.nodes_required or observation.nodes_asked // 2 + 1):
         return Doubt.NODES_DISAGREE
     return None

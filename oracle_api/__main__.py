@@ -43,12 +43,14 @@ def serve() -> None:
     \b
     May be set (default):
       BILLCOIN_ORACLE_HOST (127.0.0.1), BILLCOIN_ORACLE_PORT (8400)
+      BILLCOIN_ORACLE_NAMES ()               host names that browsers use for it, commas between;
+                                             addresses and names without a dot always work
       BILLCOIN_RATE_MYR_PER_BILL (7.20)      ringgit for one BILL, locked into each order
       BILLCOIN_ORDER_TTL_SECONDS (900)       how long an order can be paid
       BILLCOIN_INCLUDED_LIMIT_MYR (50.00)    orders up to this are released at inclusion,
       BILLCOIN_SAFE_LIMIT_MYR (500.00)       up to this at `safe`, above at `finalized`
       BILLCOIN_MAX_OBSERVATION_AGE_SECONDS (10), BILLCOIN_MAX_BLOCKS_BEHIND (5),
-      BILLCOIN_MAX_TIP_AGE_SECONDS (60), BILLCOIN_NODES_REQUIRED (1)
+      BILLCOIN_MAX_TIP_AGE_SECONDS (60), BILLCOIN_NODES_REQUIRED (more than half)
                                              beyond these the oracle refuses to answer
       BILLCOIN_MAX_WAIT_SECONDS (30)         the longest `Prefer: wait` that is honoured
       BILLCOIN_STORE_ID (cafeteria)

@@ -35,6 +35,7 @@ from oracle_api.stream.listener import Listener
 from oracle_api.stream.snapshot import Snapshots
 from oracle_api.till.routes import router as till_router
 from oracle_api.times import Clock
+from oracle_api.visitor import Door
 
 
 class Oracle:
@@ -74,6 +75,7 @@ class Oracle:
                 )
             },
             metrics=metrics,
+            door=Door(settings.oracle_names),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,7 +13,8 @@ from oracle_api.metrics import Metrics
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.payments.endpoints import refusal
 from oracle_api.problems import Header, Reply, problem, problem_of
-from oracle_api.request import DirectRequest, read_body
+from oracle_api.request import ClientGoneError, DirectRequest, read_body
+from oracle_api.visitor import Door
 
 REQUEST_ID_HEADER: Final = b"x-request-id"
 
@@ -56,8 +57,10 @@ class Edge:
         direct: Mapping[tuple[str, str], DirectRoute],
         streams: Mapping[tuple[str, str], StreamRoute],
         metrics: Metrics,
+        door: Door,
     ) -> None:
         self._inner = inner
+        self._door = door
         self._direct = direct
         self._streams = streams
         self._direct_paths = {path for _, path in (*direct, *streams)}
@@ -71,19 +74,19 @@ class Edge:
         request_id, announced = _read_head(scope["headers"])
         structlog.contextvars.bind_contextvars(requestId=request_id)
         method, path = scope["method"], scope["path"]
-        body = b""
-        if method in _WITH_BODY:
-            try:
-                read = await read_body(receive, announced=announced)
-            except RejectedError as error:
-                more = refusal(error.code) if path == VALIDATE_PATH else None
-                reply = problem_of(error, request_id=request_id, more=more)
-                # What was not read would be taken for the next request.
-                await self._send(reply, request_id, scope, send, last=True)
-                return
-            if read is None:
-                return
-            body = read
+        try:
+            self._door.check(method, scope["headers"])
+            body = b""
+            if method in _WITH_BODY:
+                body = await read_body(receive, announced=announced)
+        except RejectedError as error:
+            more = refusal(error.code) if path == VALIDATE_PATH else None
+            reply = problem_of(error, request_id=request_id, more=more)
+            # What was not read would be taken for the next request.
+            await self._send(reply, request_id, scope, send, last=True)
+            return
+        except ClientGoneError:
+            return
         if path in self._direct_paths:
             request = DirectRequest(
                 request_id, method, path, scope["query_string"], scope["headers"], body

@@ -18,6 +18,7 @@ Header = tuple[bytes, bytes]
 
 # Every other refusal is 400: the request itself is wrong.
 _STATUS_OF_CODE: Final[Mapping[str, int]] = {
+    "origin_foreign": 403,
     "order_not_found": 404,
     "payment_not_found": 404,
     "proof_not_kept": 404,
@@ -27,6 +28,7 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "idempotency_key_reused": 409,
     "order_not_cancellable": 409,
     "body_too_large": 413,
+    "host_unknown": 421,
 }
 
 

@@ -24,10 +24,15 @@ class DirectRequest:
     body: bytes
 
 
-async def read_body(receive: Receive, *, announced: int) -> bytes | None:
-    """The whole body, or None when the client has gone.
+class ClientGoneError(Exception):
+    """Nobody is there any more to be answered."""
+
+
+async def read_body(receive: Receive, *, announced: int) -> bytes:
+    """The whole body.
 
     Raises:
+        ClientGoneError: the client has gone.
         RejectedError: `body_too_large`, before it is read when it announces itself as that, or
             `request_timeout` when it takes too long to come.
     """
@@ -45,7 +50,7 @@ async def read_body(receive: Receive, *, announced: int) -> bytes | None:
                     return bytes(body)
     except TimeoutError:
         raise RejectedError("request_timeout", "the body took too long to come") from None
-    return None
+    raise ClientGoneError
 
 
 def _too_large() -> RejectedError:

@@ -1,5 +1,6 @@
 """The oracle's settings: read once from the environment, frozen, passed on."""
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
@@ -14,7 +15,7 @@ from pydantic import (
     PostgresDsn,
     ValidationError,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from ledger.confidence import Limits
 from ledger.deployment import Deployment
@@ -62,6 +63,13 @@ def _unique_skus(products: tuple["Product", ...]) -> tuple["Product", ...]:
     return products
 
 
+def _names(value: Any) -> Any:
+    """Host names with commas between; an empty one is none."""
+    return tuple(filter(None, re.split(r"[,\s]+", value))) if isinstance(value, str) else value
+
+
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
+Names = Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_names)]
 Address = Annotated[bytes, BeforeValidator(_address)]
 Ringgit = Annotated[Sen, BeforeValidator(_ringgit)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -93,7 +101,11 @@ class Settings(BaseSettings):
     """What `billcoin-oracle serve` is told; amounts in sen, addresses 20 bytes."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BILLCOIN_", frozen=True, extra="ignore", populate_by_name=True
+        env_prefix="BILLCOIN_",
+        env_ignore_empty=True,  # as compose files write what is not set
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
     )
 
     database_url: PostgresDsn = Field(validation_alias="DATABASE_URL")
@@ -104,6 +116,7 @@ class Settings(BaseSettings):
     treasury_address: Address
     oracle_host: str = "127.0.0.1"
     oracle_port: int = Field(default=8400, ge=0, le=65_535)
+    oracle_names: Names = ()
     rate_myr_per_bill: Annotated[Decimal, AfterValidator(_rate)] = Decimal("7.20")
     order_ttl_seconds: int = Field(default=900, ge=1, le=86_400)
     included_limit_myr: Ringgit = Sen(50_00)
@@ -111,7 +124,7 @@ class Settings(BaseSettings):
     max_observation_age_seconds: Seconds = 10.0
     max_blocks_behind: int = Field(default=5, ge=0)
     max_tip_age_seconds: Seconds = 60.0
-    nodes_required: int = Field(default=1, ge=1)
+    nodes_required: int | None = Field(default=None, ge=1)
     max_wait_seconds: float = Field(default=30.0, ge=0, le=300)
     store_id: str = Field(default="cafeteria", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
     catalogue: Annotated[tuple[Product, ...], Field(min_length=1), AfterValidator(_unique_skus)] = (

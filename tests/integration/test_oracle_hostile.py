@@ -83,3 +83,56 @@ async def test_no_body_makes_a_server_error(lonely: Client, body: bytes) -> None
     headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
     status, problem, _ = await lonely.call("POST", "/api/v1/orders", data=body, headers=headers)
     assert (status, problem["status"]) == (400, 400), problem
+
+
+def till(host: str = "x") -> dict[str, str]:
+    return {"Host": host, "Idempotency-Key": "k", "Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize("name", ["evil.example", "evil.example:8400", "127.0.0.1.evil.example"])
+async def test_a_name_that_a_stranger_lets_point_to_us_is_not_ours(
+    lonely: Client, name: str
+) -> None:
+    """DNS rebinding: the browser takes the stranger's page for one of ours."""
+    for method, path in (("GET", "/api/v1/orders"), ("GET", "/till"), ("POST", "/api/v1/orders")):
+        status, problem, _ = await lonely.call(method, path, headers=till(name))
+        assert (status, problem["code"]) == (421, "host_unknown")
+
+
+@pytest.mark.parametrize(
+    "name", ["127.0.0.1", "[::1]:8400", "localhost:1", "oracle", "Pay.example"]
+)
+async def test_addresses_local_names_and_ours_are_answered(name: str) -> None:
+    async with served(settings_for(ANYWHERE, oracle_names=("pay.example",))) as client:
+        for path in ("/healthz", "/till"):
+            assert (await client.call("GET", path, headers={"Host": name}))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("told", "is_foreign"),
+    [
+        ({}, False),  # no browser
+        ({"Origin": "http://x"}, False),
+        ({"Origin": "http://X"}, False),
+        ({"Origin": "https://pay.example"}, False),  # a proxy that names us in its own way
+        ({"Origin": "https://pay.example", "Sec-Fetch-Site": "same-origin"}, False),
+        ({"Sec-Fetch-Site": "none"}, False),
+        ({"Origin": "http://x:3000"}, True),
+        ({"Origin": "https://evil.example"}, True),
+        ({"Origin": "null"}, True),
+        ({"Origin": "http://x", "Sec-Fetch-Site": "cross-site"}, True),
+        ({"Sec-Fetch-Site": "same-site"}, True),
+        ({"Sec-Fetch-Site": "cross-site"}, True),
+    ],
+)
+async def test_a_foreign_page_changes_nothing(told: dict[str, str], *, is_foreign: bool) -> None:
+    """A form or a `fetch` of any page reaches the loopback interface of the till it is seen on."""
+    async with served(settings_for(ANYWHERE, oracle_names=("pay.example",))) as client:
+        for path in ("/api/v1/orders/ord_" + "0" * 26 + "/cancel", "/api/v1/payments/validate"):
+            headers = {"Host": "x", "Content-Type": "text/plain"} | told
+            _, problem, _ = await client.call("POST", path, headers=headers, data=b"{}")
+            assert (problem["code"] == "origin_foreign") is is_foreign, problem
+        # Reading is no change, and what a foreign page reads its browser keeps from it.
+        status, _, headers = await client.call("GET", "/till", headers={"Host": "x"} | told)
+        assert status == 200
+        assert "access-control-allow-origin" not in headers

@@ -56,6 +56,18 @@ def test_past_a_limit_it_says_which(
     assert asked(observation, age=age) is expected
 
 
+@pytest.mark.parametrize(("asked_nodes", "needed"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)])
+def test_unless_told_otherwise_more_than_half_of_the_nodes_must_agree(
+    asked_nodes: int, needed: int
+) -> None:
+    """As the indexer counts: an oracle that was not told of its nodes must not take one's word."""
+    limits = replace(LIMITS, nodes_required=None)
+    for agreeing in range(asked_nodes + 1):
+        seen = replace(GOOD, nodes_agreeing=agreeing, nodes_asked=asked_nodes)
+        found = doubt(seen, tip_number=100, tip_timestamp=int(NOW), now=NOW, limits=limits)
+        assert found is (None if agreeing >= needed else Doubt.NODES_DISAGREE)
+
+
 def test_every_doubt_is_reached_and_the_graver_is_told_first() -> None:
     worst = Observation(
         head_number=1000, nodes_agreeing=0, nodes_asked=3, checked_at=0.0, halt_code="halted"

@@ -49,7 +49,8 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.limits.observation_age_seconds == 10
     assert settings.limits.blocks_behind == 5
     assert settings.limits.tip_age_seconds == 60
-    assert settings.limits.nodes_required == 1
+    assert settings.limits.nodes_required is None
+    assert settings.oracle_names == ()
     assert settings.deployment.token == bytes.fromhex(ADDRESS[2:])
     kinds = {product.sku.rsplit("-", 1)[0] for product in settings.catalogue}
     assert kinds >= {"fresh", "low-fat", "skimmed", "chocolate"}
@@ -67,6 +68,14 @@ def test_a_catalogue_of_ones_own(environment: pytest.MonkeyPatch) -> None:
         "BILLCOIN_CATALOGUE", '[{"sku": "oat-1l", "name": "Oat", "priceMyr": "9.90"}]'
     )
     assert read_settings().products["oat-1l"].price_myr == 990
+
+
+def test_a_variable_that_is_empty_is_not_set(environment: pytest.MonkeyPatch) -> None:
+    for name in ("BILLCOIN_ORACLE_NAMES", "BILLCOIN_NODES_REQUIRED", "BILLCOIN_STORE_ID"):
+        environment.setenv(name, "")
+    assert read_settings().nodes_required is None
+    environment.setenv("BILLCOIN_ORACLE_NAMES", "Pay.example, till.example")
+    assert read_settings().oracle_names == ("Pay.example", "till.example")
 
 
 @pytest.mark.parametrize("name", sorted(NEEDED))
@@ -93,6 +102,7 @@ def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch, name: str)
         ("BILLCOIN_SAFE_LIMIT_MYR", "49.99"),
         ("BILLCOIN_MAX_WAIT_SECONDS", "301"),
         ("BILLCOIN_NODES_REQUIRED", "0"),
+        ("BILLCOIN_ORACLE_NAMES", "pay.example, https://pay.example"),
         ("BILLCOIN_STORE_ID", "the store"),
         ("BILLCOIN_LOG_LEVEL", "LOUD"),
         ("BILLCOIN_CATALOGUE", "["),
