@@ -15,11 +15,12 @@ from ledger.errors import LedgerError
 
 CONTRACTS = (
     *("billcoin", "order_vault", "order_vault_factory"),
-    *("minting_module",),
+    *("milk_market", "milk_price_feed", "minting_module", "standing_orders"),
 )
 MODULES = (
-    *("batch_attestation", "dairy_register", "pasteurisation", "payout_pool", "recall_debt"),
-    *("regulation", "timelock", "utc_year"),
+    *("batch_attestation", "dairy_register", "market_escrow", "market_offers", "order_slots"),
+    *("pasteurisation", "payout_pool", "price_policy", "price_source", "recall_debt"),
+    *("regulation", "standing_order", "supplier_register", "timelock", "utc_year"),
 )
 """Parts that contracts are made of: compiled inside those, without artifacts of their own."""
 EVM_VERSION = "shanghai"
