@@ -139,12 +139,21 @@ class Node:
         if not receipts and block.get("transactions"):
             # A lagging node answers an unknown hash with an empty list.
             raise NotThereYetError("the node does not have the block's receipts")
+        if expected_hash is None and _are_of_another_block(block, receipts):
+            # Asked for by height, the two answers came from before and after a reorganisation.
+            raise NotThereYetError("the node's chain changed between two answers")
         check = prove_block if self.verification is Verification.FULL else read_quorum_block
         try:
             return check(block, receipts, expected_hash=expected_hash, token=self.token)
         except UnprovenError as error:
             error.details = _evidence(block, receipts)
             raise
+
+
+def _are_of_another_block(block: Mapping[str, Any], receipts: list[Any]) -> bool:
+    """Whether the receipts themselves say that they belong to another block than this one."""
+    first = receipts[0] if receipts else None
+    return isinstance(first, Mapping) and first.get("blockHash") != block.get("hash")
 
 
 def _evidence(block: Mapping[str, Any], receipts: list[Any]) -> dict[str, Any]:

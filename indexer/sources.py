@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -171,7 +171,9 @@ class Sources:
         try:
             while waiting or running:
                 if waiting:
-                    running.add(asyncio.create_task(self._ask_one(waiting.pop(0), question)))
+                    task = asyncio.create_task(self._ask_one(waiting.pop(0), question))
+                    task.add_done_callback(_note_failure)
+                    running.add(task)
                 done, running = await asyncio.wait(
                     running,
                     timeout=HEDGE_SECONDS if waiting else None,
@@ -250,6 +252,12 @@ class Sources:
         """The highest claim that `required` nodes have reached; they may be ahead of it."""
         known = sorted((claim for claim in claims if claim), key=lambda claim: -claim.number)
         return known[self.required - 1] if len(known) >= self.required else None
+
+
+def _note_failure(task: "asyncio.Task[Any]") -> None:
+    """Look at a task's error, so that one which nobody waits for any more is not complained of."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _awake(sources: Sequence[Source]) -> list[Source]:
