@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import asyncpg
 
+from ledger.store.leadership import PULSE
+
 BEGIN = "BEGIN;"
 COMMIT = "COMMIT;"
 METHODS = ("execute", "fetch", "fetchrow", "fetchval")
@@ -41,7 +43,12 @@ class Trap:
     writer: Any = field(default=None)
 
     def enters(self, connection: Any, query: str) -> bool:
-        """Whether this statement counts; a reading transaction begins with other words."""
+        """Whether this statement counts; a reading transaction begins with other words.
+
+        The leader's pulse comes between any two statements, by the clock, and belongs to none.
+        """
+        if query == PULSE:
+            return False
         if query == BEGIN:
             self.writer, self.statement = connection, 0
             self.transactions += 1
