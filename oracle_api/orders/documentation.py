@@ -184,6 +184,7 @@ QR = _route(
             "description": "An SVG image of the EIP-681 URI",
             "content": {"image/svg+xml": {"schema": dict(_TEXT)}},
         },
+        304: {"description": "Unchanged since If-None-Match"},
         404: _NOT_FOUND,
     },
 )

@@ -33,8 +33,6 @@ from oracle_api.settings import Settings
 from oracle_api.stream.hub import Hub
 
 JSON = "application/json"
-QR_MAX_AGE_SECONDS = 86_400
-"""What an order's code says never changes."""
 
 
 def orders_router(
@@ -125,7 +123,7 @@ class OrderRoutes:
             cancelled = await self._service.cancel(connection, order_id)
         return self._order_response(cancelled)
 
-    async def qr(self, order_id: str) -> Response:
+    async def qr(self, request: Request, order_id: str) -> Response:
         """The order's payment request as a QR code."""
         order_id = read_order_id(order_id)
         async with self._database.reading() as connection:
@@ -133,8 +131,12 @@ class OrderRoutes:
         if found is None:
             raise order_not_found()
         image = payment_qr_svg(self._writer.payment_uri(found.order))
-        cache = f"public, max-age={QR_MAX_AGE_SECONDS}, immutable"
-        return Response(image, media_type="image/svg+xml", headers={"cache-control": cache})
+        tag = f'"{hashlib.sha256(image).hexdigest()[:32]}"'
+        # It changes when a part is paid, so whoever keeps it has to ask.
+        headers = {"etag": tag, "cache-control": "no-cache"}
+        if _matches(request.headers.get("if-none-match"), tag):
+            return Response(status_code=304, headers=headers)
+        return Response(image, media_type="image/svg+xml", headers=headers)
 
     async def _tagged(self, order_id: str) -> tuple[bytes, str]:
         """The order as JSON and its entity tag.

@@ -8,7 +8,7 @@ from ledger.json_hex import to_hex
 from ledger.order import Payment, Status
 from ledger.payment_uri import TransferRequest, format_address, format_payment_uri
 from ledger.store.orders import StoredOrder
-from ledger.units import format_bill, format_myr
+from ledger.units import Units, format_bill, format_myr
 from oracle_api.times import rfc3339, rfc3339_seconds
 
 OPEN_STATUSES: Final = (
@@ -63,8 +63,11 @@ class OrderWriter:
         return self.write(order) | {"payments": [_payment(payment) for payment in payments]}
 
     def payment_uri(self, order: StoredOrder) -> str:
-        """What the QR code says."""
-        request = TransferRequest(self._token, order.chain_id, order.address, order.amount_due)
+        """What the QR code says: all that is due, or the rest once a part of it has come."""
+        units = order.amount_due
+        if order.status is Status.UNDERPAID:
+            units = Units(order.amount_due - order.amount_received)
+        request = TransferRequest(self._token, order.chain_id, order.address, units)
         return format_payment_uri(request)
 
 

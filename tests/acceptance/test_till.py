@@ -160,6 +160,8 @@ async def test_the_list_tells_every_other_end(browser: Browser, shop: Shop) -> N
         link = await till.page.get_attribute("#payment-open", "href")
         assert link is not None
         assert link.endswith(f"&uint256={3 * 10**17}")
+        await till.page.locator("#payment-qr").evaluate("image => image.decode()")
+        assert read_qr(await till.screenshot("till-underpaid")) == link
         await till.page.keyboard.press("Escape")
         await till.page.click(f"{row(too_much, 'paid')} button")
         assert "0.5 BILL" in await till.text("#payment-note")

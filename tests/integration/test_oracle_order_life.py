@@ -188,13 +188,35 @@ async def test_a_paid_or_detected_order_cannot_be_cancelled(
 
 async def test_the_qr_code_is_a_cacheable_image_that_a_page_can_scale(client: Client) -> None:
     order = await client.order()
-    status, image, headers = await client.call("GET", f"{ORDERS}/{order['id']}/qr.svg")
+    path = f"{ORDERS}/{order['id']}/qr.svg"
+    status, image, headers = await client.call("GET", path)
     assert status == 200
     assert headers["content-type"] == "image/svg+xml"
-    assert "immutable" in headers["cache-control"]
+    assert headers["cache-control"] == "no-cache"
+    for tag, known in ((headers["etag"], 304), ("W/" + headers["etag"], 304), ('"x"', 200)):
+        assert (await client.call("GET", path, headers={"If-None-Match": tag}))[0] == known
     assert image.startswith(b"<svg")
     assert b"viewBox" in image
     assert b"<script" not in image
+
+
+async def test_once_a_part_has_come_the_code_asks_for_the_rest(
+    client: Client, ledger: Ledger
+) -> None:
+    """Whoever scans it again must not pay the first part twice."""
+    order = await client.order()
+    path = f"{ORDERS}/{order['id']}/qr.svg"
+    _, whole, headers = await client.call("GET", path)
+    assert order["paymentUri"].endswith("&uint256=250000000000000000")
+    await ledger.block(Pay(order["orderAddress"], "0.1", tx(1)))
+    shown = await client.get(order["id"])
+    assert shown["paymentUri"].endswith("&uint256=150000000000000000")
+    assert shown["amountDue"] == "0.25"
+    status, rest, _ = await client.call("GET", path, headers={"If-None-Match": headers["etag"]})
+    assert status == 200
+    assert rest != whole
+    await ledger.block(Pay(order["orderAddress"], "0.15", tx(2)))
+    assert (await client.get(order["id"]))["paymentUri"] == order["paymentUri"]
 
 
 async def test_a_zero_value_transfer_pays_nothing(client: Client, ledger: Ledger) -> None:

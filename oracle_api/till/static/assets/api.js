@@ -43,8 +43,9 @@ export async function readOrder(id, etag = null) {
   return { order: answer.body, etag: answer.etag ?? etag };
 }
 
-export function qrPath(id) {
-  return `/api/v1/orders/${encodeURIComponent(id)}/qr.svg`;
+/** The order's code; the server needs no `received`, it makes the browser load the image anew. */
+export function qrPath(id, received = "0") {
+  return `/api/v1/orders/${encodeURIComponent(id)}/qr.svg?received=${encodeURIComponent(received)}`;
 }
 
 async function request(path, options = {}) {

@@ -56,8 +56,14 @@ export async function showPayment(id) {
   }
 }
 
+/** Anew when a part was paid: the code then asks for the rest. */
 function loadQr() {
-  if (shownId !== null) part("qr").src = qrPath(shownId);
+  if (shownId !== null) part("qr").src = qrPath(shownId, book.order(shownId)?.amountReceived);
+}
+
+function renewQr(order) {
+  const path = qrPath(order.id, order.amountReceived);
+  if (part("qr").getAttribute("src") !== path) part("qr").src = path;
 }
 
 function left() {
@@ -86,6 +92,7 @@ function render() {
   dialog.dataset.status = order.status;
   renderNote(order);
   renderUri(order);
+  renewQr(order);
   part("cancel").hidden = !(book.isOpen(order) || order.status === "expired");
   part("cancel").hidden ||= order.status === "detected" || order.status === "reversed";
   renderClock();

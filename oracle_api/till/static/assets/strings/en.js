@@ -32,7 +32,7 @@ export default {
   "group.waiting": "Awaiting Payment",
   "language.label": "Language: English. Change to Bahasa Malaysia",
   "note.detected": "The payment is on the chain and waits for more blocks to be safe. Do not hand over yet.",
-  "note.missing": "{amount} BILL are missing. The code still asks for the full amount: change it to this in the wallet.",
+  "note.missing": "{amount} BILL are missing. The code now asks for these.",
   "note.owed": "{amount} BILL too much were paid and are owed back.",
   "note.expired": "The time to pay has run out. Make a new order.",
   "note.cancelled": "This order was cancelled. Do not pay it.",

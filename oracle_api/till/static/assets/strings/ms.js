@@ -32,7 +32,7 @@ export default {
   "group.waiting": "Menunggu Bayaran",
   "language.label": "Bahasa: Bahasa Malaysia. Tukar kepada English",
   "note.detected": "Bayaran sudah ada di rantaian dan menunggu lebih banyak blok supaya selamat. Jangan serahkan lagi.",
-  "note.missing": "Kurang {amount} BILL. Kod masih meminta jumlah penuh: tukar kepada jumlah ini dalam dompet.",
+  "note.missing": "Kurang {amount} BILL. Kod kini meminta jumlah ini.",
   "note.owed": "Terlebih bayar {amount} BILL; lebihan itu perlu dipulangkan.",
   "note.expired": "Masa untuk membayar sudah tamat. Buat pesanan baharu.",
   "note.cancelled": "Pesanan ini telah dibatalkan. Jangan bayar.",
