@@ -45,6 +45,24 @@ def event_topic(artifact: Artifact, name: str) -> bytes:
     raise KeyError(name)
 
 
+def call_data(artifact: Artifact, function: str, *arguments: Any) -> bytes:
+    """The data of a transaction that calls the contract's function of that name.
+
+    Args:
+        artifact: The contract.
+        function: The function's name.
+        arguments: In order; addresses as 20 bytes, structs as tuples.
+
+    Raises:
+        KeyError: The contract has no such function.
+    """
+    for entry in artifact.abi:
+        if entry["type"] == "function" and entry["name"] == function:
+            types = [canonical_type(field) for field in entry["inputs"]]
+            return keccak256(signature(entry).encode())[:4] + encode(types, arguments)
+    raise KeyError(function)
+
+
 def init_code(artifact: Artifact, *arguments: Any) -> bytes:
     """The data of the transaction that deploys the contract with these constructor arguments.
 

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from eth_abi.abi import encode
-
-from contracts.abi import canonical_type, signature
+from contracts.abi import call_data
 from contracts.artifact import Artifact
 from ledger.keccak import keccak256
 
@@ -26,11 +24,7 @@ def change_payload(artifact: Artifact, function: str, *arguments: Any) -> bytes:
     Raises:
         KeyError: The contract has no such function.
     """
-    for entry in artifact.abi:
-        if entry["type"] == "function" and entry["name"] == function:
-            types = [canonical_type(field) for field in entry["inputs"]]
-            return keccak256(signature(entry).encode())[:4] + encode(types, arguments)
-    raise KeyError(function)
+    return call_data(artifact, function, *arguments)
 
 
 def change_id(payload: bytes) -> bytes:
