@@ -56,7 +56,13 @@ class Oracle:
         self.api.router.lifespan_context = self._lifespan
         health = HealthEndpoints(self._database, self.hub, settings.limits, clock, metrics)
         validation = Validation(self._database, self._reader, self.hub, settings.limits, clock)
-        writer = OrderWriter(settings.deployment)
+        snapshots = Snapshots(
+            self._database,
+            self.hub,
+            OrderWriter(settings.deployment),
+            clock,
+            order_ttl_seconds=settings.order_ttl_seconds,
+        )
         self._edge = Edge(
             self.api,
             direct={
@@ -69,11 +75,7 @@ class Oracle:
                 ("HEAD", "/readyz"): health.ready,
                 ("GET", "/metrics"): health.metrics,
             },
-            streams={
-                ("GET", STREAM_PATH): StreamEndpoint(
-                    self._database, self.hub, Snapshots(self._database, self.hub, writer)
-                )
-            },
+            streams={("GET", STREAM_PATH): StreamEndpoint(self._database, self.hub, snapshots)},
             metrics=metrics,
             door=Door(settings.oracle_names),
         )

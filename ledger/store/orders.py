@@ -48,6 +48,13 @@ ORDER BY id DESC LIMIT $3
 """
 )
 
+SETTLED = (
+    _COLUMNS
+    + """
+WHERE status = 'settled' AND id > $2 AND settled_at > $1 ORDER BY id DESC LIMIT $3
+"""
+)
+
 CANCEL = """
 UPDATE orders SET cancelled_at = $2
 WHERE id = $1 AND cancelled_at IS NULL AND status IN ('awaiting_payment', 'expired', 'underpaid')
@@ -146,6 +153,14 @@ async def list_orders(
 ) -> list[StoredOrder]:
     """Orders of the given statuses, newest first, continuing before `before_id`."""
     rows = await connection.fetch(LIST, [str(status) for status in statuses], before_id, limit)
+    return [_stored(row) for row in rows]
+
+
+async def list_settled(
+    connection: Connection, *, since: datetime, after_id: str, limit: int
+) -> list[StoredOrder]:
+    """Orders that were settled after `since`, newest first; none made before `after_id`."""
+    rows = await connection.fetch(SETTLED, since, after_id, limit)
     return [_stored(row) for row in rows]
 
 

@@ -23,7 +23,9 @@ START_TIMEOUT_SECONDS = 3.0
 
 _MAX_SEQ_DIGITS = 18
 _RETRY = b"retry: %d\n\n" % RETRY_MILLISECONDS
-_HEARTBEAT = b":\n\n"
+# An event and no comment: a page is not told of comments, and could not tell a stream that is
+# silent from one that is dead. Without an id, since nothing has happened.
+_HEARTBEAT = write_message("heartbeat", b"{}")
 
 log = structlog.get_logger()
 
@@ -68,11 +70,15 @@ class StreamEndpoint:
         told = _last_event_id(request)
         if told is not None:
             if reason := await self._reason_to_resync(told):
-                resync = write_message("resync", b'{"reason":"%b"}' % reason.encode())
-                return resync + await self._snapshot(subscriber)
+                return await self._resync(subscriber, reason)
             subscriber.seq = int(told)
             return b""
         return await self._snapshot(subscriber)
+
+    async def _resync(self, subscriber: Subscriber, reason: str) -> bytes:
+        subscriber.must_resync = False
+        message = write_message("resync", b'{"reason":"%b"}' % reason.encode())
+        return message + await self._snapshot(subscriber)
 
     async def _snapshot(self, subscriber: Subscriber) -> bytes:
         snapshot = await self._snapshots.take()
@@ -117,6 +123,8 @@ class StreamEndpoint:
         tail = self._hub.tail
         if tail is None:
             return b""
+        if subscriber.must_resync:
+            return await self._resync(subscriber, "journal_lost")
         if tail.reaches_back_to(subscriber.seq):
             part, subscriber.seq = tail.after(subscriber.seq)
             return part

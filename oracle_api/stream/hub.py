@@ -49,8 +49,11 @@ class Hub:
         return len(self._subscribers)
 
     def start(self, last_seq: int) -> None:
-        """Begin behind event number `last_seq`."""
+        """Begin behind event number `last_seq`; whoever was told more has to be told anew."""
         self.tail = Tail(last_seq, max_events=self.limits.tail_events)
+        for subscriber in self._subscribers:
+            subscriber.must_resync = True
+            subscriber.wake()
         self._has_started.set()
 
     async def until_started(self, *, timeout_seconds: float) -> bool:

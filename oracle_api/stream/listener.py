@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from ledger.store.journal import CHANNEL, JournalEvent, read_events_after
+from ledger.store.journal import CHANNEL, JournalEvent, read_events_after, read_last_seq
 from ledger.store.pool import Connection
 from ledger.store.tally import Tally, read_tally
 from oracle_api.database import Database, availability
@@ -71,7 +71,10 @@ class Listener:
             connection.terminate()
 
     async def _follow(self, connection: Connection) -> None:
-        if self._hub.tail is None:
+        tail = self._hub.tail
+        # A standby that took over without the newest transactions has other events under numbers
+        # that we have told already; carrying on would skip them, and with them a "Paid".
+        if tail is None or await read_last_seq(connection) < tail.last_seq:
             tally = await read_tally(connection)
             self._totals.start(tally)
             self._hub.start(tally.last_seq)

@@ -14,6 +14,7 @@ class Subscriber:
         "is_closed",
         "is_cut_off",
         "is_heartbeat_due",
+        "must_resync",
         "sent_at",
         "seq",
     )
@@ -24,6 +25,8 @@ class Subscriber:
         self.is_closed = False
         self.is_cut_off = False
         self.is_heartbeat_due = False
+        self.must_resync = False
+        """What this client was told is no longer what the journal says."""
         self._heartbeat_seconds = heartbeat_seconds
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()

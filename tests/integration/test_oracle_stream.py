@@ -153,10 +153,12 @@ async def test_a_snapshot_has_a_limit_and_says_so(ledger: Ledger) -> None:
 
 
 async def test_a_silent_stream_has_heartbeats(ledger: Ledger) -> None:
+    """As events: a browser does not show comments, so that a page could not miss them."""
     async with oracle(ledger, heartbeat_seconds=0.2) as client, client.stream() as stream:
         await stream.next()
         for _ in range(3):
-            await stream.comment(timeout_seconds=2)
+            heartbeat = await stream.next(timeout_seconds=2)
+            assert (heartbeat.event, heartbeat.id, heartbeat.data) == ("heartbeat", None, {})
 
 
 async def test_beyond_the_limit_of_streams_there_is_503_until_one_ends(ledger: Ledger) -> None:

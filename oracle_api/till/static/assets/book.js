@@ -59,8 +59,14 @@ function merge(news) {
   if (before !== null && (news.version ?? Infinity) < (before.version ?? 0)) return null;
   const after = { ...before, ...normal(news), id, number: numberOf(id) };
   orders.set(id, after);
-  if (orders.size > MAX_ORDERS) orders.delete(allOrders().at(-1).id);
+  if (orders.size > MAX_ORDERS) orders.delete(leastWanted().id);
   return { order: after, previousStatus: before?.status ?? null };
+}
+
+/** The oldest order that nobody waits for any more, or else the oldest. */
+function leastWanted() {
+  const oldestFirst = allOrders().reverse();
+  return oldestFirst.find((one) => FINAL.has(one.status) || isClosed(one)) ?? oldestFirst[0];
 }
 
 /** Only what is told, so that a partial event takes nothing away. */

@@ -3,6 +3,8 @@
 const FIRST_RETRY_MILLISECONDS = 500;
 const LONGEST_RETRY_MILLISECONDS = 5000;
 const SUSPICION_MILLISECONDS = 3000;
+// The server lets no more than 15 seconds pass without a word; twice that, and it is gone.
+const SILENCE_MILLISECONDS = 35000;
 const EVENT_TYPES = ["created", "detected", "paid", "settled", "underpaid", "expired", "cancelled",
   "paid_late", "reversed", "awaiting_payment", "updated"].map((name) => `order.${name}`);
 
@@ -12,6 +14,7 @@ let retryMilliseconds = FIRST_RETRY_MILLISECONDS;
 let downSince = Date.now();
 let handlers = null;
 let lastEventId = "";
+let heardAt = Date.now();
 
 /** Start with `{path, onSnapshot, onEvent, onState}`; it then goes on for the page's life. */
 export function startStream(wanted) {
@@ -45,13 +48,16 @@ export function suspect(version) {
 
 let lastTick = Date.now();
 function tick() {
-  if (slept()) reconnect();
+  // A connection can be cut without a word, and then looks open for a quarter of an hour.
+  if (downSince === null && Date.now() - heardAt > SILENCE_MILLISECONDS) lost("reconnecting");
+  if (slept() || Date.now() - heardAt > SILENCE_MILLISECONDS) reconnect();
   lastTick = Date.now();
 }
 const slept = () => Date.now() - lastTick > 20000;
 
 function reconnect() {
   lastTick = Date.now();
+  heardAt = Date.now();
   retryMilliseconds = FIRST_RETRY_MILLISECONDS;
   connect();
 }
@@ -66,19 +72,27 @@ function connect() {
   source.addEventListener("error", failed);
   // Too much has happened to be told one by one; a snapshot follows on the same stream.
   source.addEventListener("resync", () => { lastEventId = ""; });
+  source.addEventListener("heartbeat", heard);
   source.addEventListener("snapshot", (message) => {
+    heard();
     lastEventId = message.lastEventId;
     handlers.onSnapshot(JSON.parse(message.data));
   });
   for (const type of EVENT_TYPES) {
     source.addEventListener(type, (message) => {
+      heard();
       lastEventId = message.lastEventId;
       handlers.onEvent(JSON.parse(message.data), toldVersion());
     });
   }
 }
 
+function heard() {
+  heardAt = Date.now();
+}
+
 function up() {
+  heard();
   downSince = null;
   retryMilliseconds = FIRST_RETRY_MILLISECONDS;
   handlers.onState("live");
