@@ -14,6 +14,7 @@ from indexer.deployment_check import check_deployment_on_chain, find_anchor
 from indexer.follow import Follower
 from indexer.heads import Heads, HeadWatch
 from indexer.node import Node
+from indexer.payment_proofs import keep_proofs_forever
 from indexer.reconcile import reconcile_forever
 from indexer.rpc import RpcClient, retrying
 from indexer.self_test import choose_verification
@@ -170,6 +171,14 @@ async def _follow(
                 watch = HeadWatch(source, heads, block_time_seconds=settings.block_time_seconds)
                 tasks.create_task(watch.run())
             tasks.create_task(follower.run())
+            tasks.create_task(
+                keep_proofs_forever(
+                    settings.database_url,
+                    sources,
+                    chain_id=settings.chain_id,
+                    token=settings.token_address,
+                )
+            )
             tasks.create_task(
                 reconcile_forever(
                     settings.database_url,
