@@ -28,6 +28,37 @@ def test_every_event_that_a_loader_names_is_in_its_contract(loader: ModuleType) 
         assert topics[abi.event_topic(loader.artifact(), name)]["name"] == name
 
 
+OWNERSHIP = {"transfer_ownership", "accept_ownership", "renounce_ownership"}
+CHANGES = {"queue_change", "execute_change", "cancel_change"}
+POOL = {"fund_payouts", "claim_payout", "withdraw_surplus", "set_payout_per_litre"}
+WRITERS = {
+    milk_market: POOL
+    | {"set_regulator", "approve_supplier", "revoke_supplier", "list_offer", "withdraw_offer"}
+    | {"buy", "report_delivery", "confirm_delivery", "decline", "dispute", "judge"}
+    | {"close_overdue"},
+    milk_price_feed: {"report", "close_round", "confirm_held_price"}
+    | {"approve_reporter", "revoke_reporter", "set_policy"},
+    minting_module: POOL
+    | {"set_regulator", "set_standards", "set_limits", "pause", "unpause"}
+    | {"approve_dairy", "revoke_dairy", "approve_sensor", "revoke_sensor", "set_quota"}
+    | {"submit_batch", "recall_batch", "settle_recall"},
+    standing_orders: {"collect", "permit_and_collect", "cancel", "cancel_by_signature"}
+    | {"set_feed"},
+}
+
+
+@pytest.mark.parametrize("loader", LOADERS, ids=lambda loader: loader.__name__)
+def test_every_function_that_changes_something_is_listed_here(loader: ModuleType) -> None:
+    """Who reads this list has read all of what anybody, an admin included, can do."""
+    kinds: dict[str, set[str]] = {}
+    for entry in loader.artifact().abi:
+        if entry["type"] == "function":
+            kinds.setdefault(entry["stateMutability"], set()).add(entry["name"])
+
+    assert kinds["nonpayable"] == WRITERS[loader] | OWNERSHIP | CHANGES
+    assert "payable" not in kinds
+
+
 @pytest.mark.parametrize("loader", LOADERS, ids=lambda loader: loader.__name__)
 def test_no_two_events_of_a_contract_share_a_name(loader: ModuleType) -> None:
     names = [entry["name"] for entry in loader.artifact().abi if entry["type"] == "event"]

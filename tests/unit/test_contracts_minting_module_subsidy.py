@@ -199,6 +199,23 @@ def test_a_subsidy_token_that_calls_back_finds_every_door_locked() -> None:
         assert mint.bill.totalSupply() == 7 * LITRE
 
 
+def test_a_submitter_cannot_starve_the_subsidy_of_gas_and_still_mint(mint: Mint) -> None:
+    attestation = mint.attestation(3 * LITRE)
+    arguments = minting_module.attestation_argument(attestation), [mint.sign(attestation)]
+    outcomes = set()
+    for gas in range(60_000, 330_000, 3_000):
+        with rehearsal.fresh_state():
+            try:
+                mint.module.submit_batch(*arguments, gas=gas, sender=mint.stranger)
+            except boa.BoaError:
+                outcomes.add("nothing")
+            else:
+                assert mint.ringgit.balanceOf(mint.dairy) == 3 * SUBSIDY_PER_LITRE
+                outcomes.add("minted and paid")
+
+    assert outcomes == {"nothing", "minted and paid"}
+
+
 def test_a_recall_is_marked_once_and_told(mint: Mint) -> None:
     attestation = mint.attest(3 * LITRE)
     mint.module.recall_batch(mint.dairy, attestation.batch_id, "listeria", sender=mint.regulator)
