@@ -6,7 +6,7 @@ docs/adr/0005-backfill.md says why it is built so.
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,6 +15,8 @@ from multiprocessing import get_context
 
 from indexer.backfill_worker import RangeTask, enter_worker
 from indexer.ranges_ahead import RangesAhead
+from indexer.sources import NodesDisagreeError
+from ledger.chain import BlockRef
 from ledger.store.bulk import apply_range
 from ledger.store.cursor import Cursor
 from ledger.store.pool import Connection
@@ -56,12 +58,16 @@ async def backfill_until(
     *,
     task: RangeTask,
     workers: int,
+    is_backed: Callable[[BlockRef], Awaitable[bool]] | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Cursor:
     """Apply the blocks from the tip's child up to `task.last`, every one proven.
 
     Whatever was committed when this stops, killed or not, is a ledger that stands on its tip:
     the next call, or the follower, goes on from there.
+
+    `is_backed` tells whether enough nodes have a block; each range's last one is asked about, as
+    the ranges come from a single node. Without it that node is believed.
 
     Raises:
         BrokenBranchError: the tip is not on the node's chain, or the chain changed meanwhile.
@@ -74,6 +80,11 @@ async def backfill_until(
     async with RangesAhead(executor, task, workers) as ahead:
         while cursor.tip.number < task.last:
             blocks = await ahead.next()
+            last = BlockRef(blocks.last.number, blocks.last.hash)
+            if is_backed and not await is_backed(last):
+                raise NodesDisagreeError(
+                    f"too few nodes have block {last.number} as it was told us"
+                )
             async with connection.transaction():
                 outcome = await apply_range(
                     connection,

@@ -132,7 +132,7 @@ class Follower:
                     self._sources,
                     self._cursor,
                     chain_id=self._chain_id,
-                    until_number=final.number,
+                    until=final,
                 )
         if head.number - self._cursor.tip.number > CATCH_UP_DISTANCE_BLOCKS:
             self._cursor = await catch_up(

@@ -6,8 +6,10 @@ import structlog
 
 from indexer.backfill import DEFAULT_WORKERS, Progress, backfill_until, process_pool
 from indexer.backfill_worker import RangeTask
-from indexer.sources import Sources
+from indexer.quorum import is_backed
+from indexer.sources import PATIENCE_SECONDS, NodesDisagreeError, Sources
 from ledger.chain import BlockRef
+from ledger.json_hex import UnprovenError
 from ledger.store.cursor import Cursor
 from ledger.store.pool import Connection
 from ledger.verification import Verification
@@ -30,30 +32,44 @@ def is_long_way(cursor: Cursor, head: BlockRef, sources: Sources) -> bool:
 
 
 async def take_in_history(
-    connection: Connection, sources: Sources, cursor: Cursor, *, chain_id: int, until_number: int
+    connection: Connection, sources: Sources, cursor: Cursor, *, chain_id: int, until: BlockRef
 ) -> Cursor:
-    """Apply history up to `until_number`, every block proven; the follower goes on from there.
+    """Apply history up to the final block `until`, every block proven; the follower goes on.
 
-    Let that be a final block: a single node is asked, and what it proves must not be taken back.
+    The ranges come from one node that has that block; the quorum is asked about each range's end,
+    and a node that told another history is convicted.
 
     Raises:
         TransientError: a range could not be had, or the tip is not on the node's chain.
     """
-    if until_number <= cursor.tip.number:
+    holding, _ = await sources.opinions(until)
+    if until.number <= cursor.tip.number or not holding:
         return cursor
-    best = min(sources.all, key=lambda source: source.rank())
+    best = min(holding, key=lambda source: source.rank())
     task = RangeTask(
         node_url=best.node.rpc.url,
         chain_id=chain_id,
         token=best.node.token,
         first=cursor.tip.number + 1,
-        last=until_number,
+        last=until.number,
         timeout_seconds=_RANGE_TIMEOUT_SECONDS,
     )
-    with process_pool(DEFAULT_WORKERS) as pool:
-        return await backfill_until(
-            connection, pool, cursor, task=task, workers=DEFAULT_WORKERS, progress=_Told()
-        )
+    try:
+        with process_pool(DEFAULT_WORKERS) as pool:
+            return await backfill_until(
+                connection,
+                pool,
+                cursor,
+                task=task,
+                workers=DEFAULT_WORKERS,
+                is_backed=lambda block: is_backed(
+                    sources, block, patience_seconds=PATIENCE_SECONDS
+                ),
+                progress=_Told(),
+            )
+    except NodesDisagreeError as error:
+        sources.convict(best, UnprovenError("history_conflict", str(error)))
+        raise
 
 
 class _Told:
