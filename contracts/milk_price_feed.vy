@@ -145,7 +145,7 @@ def close_round():
 @external
 def confirm_held_price(attempt: uint256):
     """
-    @notice Publishes the held price as it was when its round closed; only the owner may call.
+    @notice Publishes the held price with the time of its reports; only the owner may call.
     @param attempt The round that the owner looked at, so that another one is not confirmed instead.
     """
     ownable._check_owner()
@@ -175,7 +175,7 @@ def getRoundData(_roundId: uint80) -> (uint80, int256, uint256, uint256, uint80)
     @return uint80 The round's number.
     @return int256 The price with 8 decimals.
     @return uint256 When its first report came, Unix time.
-    @return uint256 When it closed, Unix time.
+    @return uint256 When its last reports came, Unix time.
     @return uint80 The round's number again.
     """
     return self._round_data(_roundId)
@@ -189,7 +189,7 @@ def latestRoundData() -> (uint80, int256, uint256, uint256, uint80):
     @return uint80 The round's number.
     @return int256 The price with 8 decimals.
     @return uint256 When its first report came, Unix time.
-    @return uint256 When it closed, Unix time.
+    @return uint256 When its last reports came, Unix time.
     @return uint80 The round's number again.
     """
     return self._round_data(self.latest_round)
@@ -216,7 +216,9 @@ def _close():
     for said: Report in self._reports:
         if price_policy.is_reporter[said.reporter]:
             prices.append(said.price)
-    candidate: Round = Round(price=0, started_at=self.opened_at, updated_at=block.timestamp)
+    # However late somebody closes the round, its reports are no younger than its window.
+    updated_at: uint256 = min(block.timestamp, self.opened_at + price_policy.policy.window_seconds)
+    candidate: Round = Round(price=0, started_at=self.opened_at, updated_at=updated_at)
     self._reports = []
     self.opened_at = 0
     reports: uint256 = len(prices)

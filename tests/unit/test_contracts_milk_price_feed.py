@@ -106,6 +106,15 @@ def test_a_round_with_a_quorum_closes_when_its_window_has_passed(feed: Feed) -> 
         feed.contract.close_round()
 
 
+def test_a_round_closed_late_is_as_old_as_its_reports(feed: Feed) -> None:
+    feed.report(300, 310, 320)
+    set_time(START_SECONDS + 30 * 86_400)
+    feed.contract.close_round()
+
+    assert latest(feed).updated_at_seconds == START_SECONDS + POLICY.window_seconds
+    assert feed.contract.is_stale() is True
+
+
 def test_a_round_below_its_quorum_is_dropped(feed: Feed) -> None:
     feed.report(300, 310)
     close(feed)
@@ -175,7 +184,7 @@ def test_a_far_price_with_the_higher_quorum_is_published(feed: Feed) -> None:
     assert latest(feed).price == 5_000
 
 
-def test_the_owner_confirms_a_held_price_as_of_when_it_was_found(feed: Feed) -> None:
+def test_the_owner_confirms_a_held_price_with_the_time_of_its_reports(feed: Feed) -> None:
     feed.publish(1_000)
     feed.report(2_000, 2_000, 2_000)
     close(feed)
