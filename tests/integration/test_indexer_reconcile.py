@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from devnet.ports import free_port
 from indexer.lead import open_sources
-from indexer.reconcile import Reconciliation, reconcile
+from indexer.reconcile import Reconciliation, pause_seconds, reconcile
 from ledger.order import Status
 
 
@@ -100,3 +100,9 @@ async def test_the_running_indexer_reconciles_and_serves_metrics(market: Market)
     assert "billcoin_reconciliation_drift_units 0.0" in text
     assert "billcoin_leading 1.0" in text
     assert "billcoin_nodes_agreeing 1.0" in text
+
+
+def test_a_long_history_is_summed_up_the_less_often() -> None:
+    """Each time reads all of it: at ten million transfers for longer than a till should wait."""
+    assert pause_seconds(0.01, 60.0) == 60.0
+    assert pause_seconds(10.0, 60.0) == 1000.0
