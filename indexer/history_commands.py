@@ -15,6 +15,7 @@ from indexer.history_console import Json, progress_bar, read_settings, run, say
 from indexer.lead import open_sources
 from indexer.node import Depth
 from indexer.proof_commands import verify_proof
+from indexer.reindex_commands import reindex_command
 from indexer.settings import IndexerSettings
 from ledger.errors import CorruptError, RejectedError
 from ledger.json_hex import to_hex
@@ -35,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(audit)
     app.command("verify-audit")(verify_audit)
     app.command()(export)
+    app.command("reindex")(reindex_command)
 
 
 def backfill(
