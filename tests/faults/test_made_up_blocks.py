@@ -7,7 +7,11 @@ import pytest
 from test_many_nodes import SEED, indexing, town
 
 from devnet.faulty_node.model import ChainModel
-from indexer import history
+from indexer.history import take_in_history
+from indexer.lead import open_sources
+from ledger.chain import BlockRef
+from ledger.errors import TransientError
+from ledger.store.cursor import read_cursor, register
 from ledger.store.observation import read_observation
 
 MADE_UP_UNITS = 777
@@ -40,21 +44,37 @@ async def test_what_one_node_alone_grows_on_the_tip_pays_nothing(
     assert observation.head_number == honest_number
 
 
+@pytest.mark.parametrize("is_told_by_odd", [True, False], ids=["the odd node's", "an honest one's"])
 async def test_history_that_one_node_alone_tells_is_not_taken_in(
-    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+    ledger_url: str, *, is_told_by_odd: bool
 ) -> None:
     """It claims the final block that the others have, and tells another way to it."""
-    monkeypatch.setattr(history, "LONG_WAY_BLOCKS", 5)
     odd = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
-    async with town(ledger_url, odd=odd) as place:
-        place.mine(40)
-        place.honest.declare(safe=38, finalized=36)
-        true_final = place.honest.at(36)
-        assert true_final is not None
-        odd.reorg(38, [[odd.pay(odd.wallets[2], MADE_UP_UNITS)]] * 38)
-        # At the final height it shows the others' block, so that it is chosen to be asked.
-        odd._canonical[36] = true_final
-        async with indexing(place):
-            await place.until_tip()
-        amounts = await place.ledger.fetch("SELECT DISTINCT amount FROM transfer")
-    assert MADE_UP_UNITS not in {row["amount"] for row in amounts}
+    async with town(ledger_url, odd=odd) as place, open_sources(place.settings) as sources:
+        place.mine(150)
+        final = place.honest.at(140)
+        assert final is not None
+        odd.reorg(148, [[odd.pay(odd.wallets[2], MADE_UP_UNITS)]] * 148)
+        odd._canonical[140] = final  # at this height it shows the others' block, to be asked at all
+        for source, model in zip(sources.all, place.models, strict=True):
+            source.health.head = BlockRef(model.head.number, model.head.hash)
+            is_odd = model is odd
+            source.health.latency_seconds = 0.0 if is_odd == is_told_by_odd else 9.0
+        anchor = await sources.header_by_number(1)
+        async with place.ledger.transaction():
+            await register(place.ledger, place.honest.deployment, anchor=anchor)
+        cursor = await read_cursor(place.ledger, place.chain_id)
+        assert cursor is not None
+        work = take_in_history(
+            place.ledger,
+            sources,
+            cursor,
+            chain_id=place.chain_id,
+            until=BlockRef(final.number, final.hash),
+        )
+        if is_told_by_odd:
+            with pytest.raises(TransientError):
+                await work
+            assert await place.ledger.fetchval("SELECT count(*) FROM transfer") == 0
+        else:
+            assert (await work).tip.hash == final.hash
