@@ -57,7 +57,13 @@ class Database:
         """
         with availability():
             async with asyncio.timeout(ACQUIRE_TIMEOUT_SECONDS):
-                return await connect(self.url, application_name=APPLICATION_NAME)
+                # With a limit: over a connection that was cut without a word, a statement would
+                # wait for a quarter of an hour.
+                return await connect(
+                    self.url,
+                    application_name=APPLICATION_NAME,
+                    statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
+                )
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:

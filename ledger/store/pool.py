@@ -44,12 +44,23 @@ async def open_pool(
     )
 
 
-async def connect(database_url: str, *, application_name: str) -> Connection:
+async def connect(
+    database_url: str,
+    *,
+    application_name: str,
+    statement_timeout_seconds: float | None = None,
+) -> Connection:
     """Open one connection of its own, for locks and LISTEN."""
     connection: Connection = await asyncpg.connect(
-        database_url, server_settings={"application_name": application_name}
+        database_url,
+        command_timeout=statement_timeout_seconds,
+        server_settings={"application_name": application_name},
     )
-    await prepare(connection)
+    try:
+        await prepare(connection)
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
 
 
