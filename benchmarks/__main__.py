@@ -8,6 +8,7 @@ from benchmarks.backfill import measure_backfill
 from benchmarks.bench_stack import BenchStack, bench_stack
 from benchmarks.figures import Figure, say
 from benchmarks.follow import measure_commit, measure_push
+from benchmarks.memory import measure_memory
 from benchmarks.retract import measure_retract
 from benchmarks.validate import measure_validate
 
@@ -18,7 +19,10 @@ _BENCHMARKS: dict[str, Callable[[BenchStack], Awaitable[list[Figure]]]] = {
     "retract": measure_retract,
 }
 # These bring what they need and must have the machine to themselves.
-_ALONE: dict[str, Callable[[], Awaitable[list[Figure]]]] = {"backfill": measure_backfill}
+_ALONE: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
+    "backfill": measure_backfill,
+    "memory": measure_memory,
+}
 
 
 async def _main(names: list[str]) -> None:

@@ -67,17 +67,17 @@ async def _make(folder: Path, blocks: int) -> None:
             treasury=address_of(dev_account(TREASURY_INDEX)),
             node_ws_url=chain.ws_url,
         )
-        emitter = await _deploy_emitter(node, chain.chain_id)
+        emitter = await deploy_emitter(node, chain.chain_id, transfers=TRANSFERS_PER_BLOCK)
         await _emit(node, payer.address, emitter, blocks)
         manifest = replace(manifest, deployment=replace(manifest.deployment, token=emitter))
         write_manifest(folder, manifest.variables())
         await _save(chain.http_url, folder / _STATE_FILE)
 
 
-async def _deploy_emitter(node: Node, chain_id: int) -> bytes:
-    tx_hash = await send(
-        node, dev_account(DEPLOYER_INDEX), Message(None, _init_code()), chain_id=chain_id
-    )
+async def deploy_emitter(node: Node, chain_id: int, *, transfers: int) -> bytes:
+    """Put a token on the chain that tells of so many transfers (at most 255) for each call."""
+    code = _init_code(transfers)
+    tx_hash = await send(node, dev_account(DEPLOYER_INDEX), Message(None, code), chain_id=chain_id)
     emitter = require_success(await node.receipt(tx_hash)).contract
     if emitter is None:
         raise RuntimeError("the emitter was not deployed")
@@ -113,14 +113,14 @@ async def _save(url: str, path: Path) -> None:
     partial.rename(path)
 
 
-def _init_code() -> bytes:
-    """A token that only tells of transfers: ten logs for a call with (recipient, amount).
+def _init_code(transfers: int) -> bytes:
+    """A token that only tells of transfers: `transfers` logs for a call with (recipient, amount).
 
     A real one would keep two hundred thousand balances, whose copies make anvil slower by the
     block; an indexer sees no difference. Written as instructions, for the project's compiler is
     no dependency of its benchmarks.
     """
-    head = bytes.fromhex("6020 35 5f 52 60") + bytes((TRANSFERS_PER_BLOCK,))  # mem[0:32] = amount
+    head = bytes.fromhex("6020 35 5f 52 60") + bytes((transfers,))  # mem[0:32] = amount
     log = bytes.fromhex("5b 80 5f 35 01 33 7f") + TRANSFER_TOPIC + bytes.fromhex("6020 5f a3")
     again = bytes.fromhex("6001 90 03 80 60") + bytes((len(head),)) + bytes.fromhex("57 00")
     runtime = head + log + again
