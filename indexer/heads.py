@@ -9,6 +9,7 @@ import aiohttp
 import orjson
 import structlog
 
+from indexer.rpc import reason_of
 from indexer.source import Source
 from ledger.chain import BlockRef
 from ledger.errors import TransientError
@@ -112,7 +113,7 @@ class HeadWatch:
             try:
                 await self._listen(url)
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-                log.warning("subscription_lost", source=self._source.name, error=repr(error))
+                log.warning("subscription_lost", source=self._source.name, error=reason_of(error))
             finally:
                 self._is_subscribed = False
             await asyncio.sleep(max(_RECONNECT_SECONDS, self._rest_seconds()))

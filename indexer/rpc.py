@@ -67,13 +67,22 @@ class RpcClient:
                 data=orjson.dumps(request),
                 headers={"Content-Type": "application/json"},
                 timeout=self._timeout,
+                # A node that sends us elsewhere would choose whom we ask, inside our network too.
+                allow_redirects=False,
             ) as response:
                 if response.status == _RATE_LIMITED:
                     raise RateLimitedError(_retry_after(response.headers.get("Retry-After")))
                 body = await _read_bounded(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise NodeUnreachableError(f"{method}: no answer from the node: {error!r}") from error
+            raise NodeUnreachableError(f"{method}: no answer: {reason_of(error)}") from error
         return _result(method, body)
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong, without the URL in aiohttp's own words: it often holds the node's key."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{type(error).__name__}: HTTP {error.status}"
+    return type(error).__name__ if isinstance(error, aiohttp.InvalidURL) else repr(error)
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
