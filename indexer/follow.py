@@ -77,6 +77,7 @@ class Follower:
             announcement = await self._next()
             try:
                 if announcement is None:
+                    self._look_again()
                     await self._deepen()
                 else:
                     await self._advance(announcement)
@@ -99,6 +100,17 @@ class Follower:
     def _try_again(self, announcement: Announcement | None) -> None:
         if announcement is not None:
             self._heads.put(announcement)
+
+    def _look_again(self) -> None:
+        """While too few nodes have our tip, consider every node's head once more.
+
+        A branch that too few backed when its head was told is dropped; by now more may have it.
+        """
+        if len(self._consensus.agreeing) >= self._sources.required:
+            return
+        for source in self._sources.all:
+            if source.health.head is not None:
+                self._heads.put(Announcement(source.health.head, source, time.monotonic()))
 
     async def _advance(self, announcement: Announcement) -> None:
         head, source = announcement.head, announcement.source
@@ -148,12 +160,14 @@ class Follower:
             )
 
     async def _deepen(self) -> None:
-        """Nothing new on top; perhaps something has become final below."""
-        final = self._consensus.depth.finalized
-        if final is not None and (
-            self._cursor.finalized.number < final.number <= self._cursor.tip.number
-        ):
-            await self._apply(Branch(fork=self._cursor.tip, blocks=()))
+        """Nothing new on top; perhaps something has become safe or final below."""
+        tip, depth = self._cursor.tip, self._consensus.depth
+        known = (
+            (depth.safe, self._cursor.safe_number),
+            (depth.finalized, self._cursor.finalized.number),
+        )
+        if any(ref and before < ref.number <= tip.number for ref, before in known):
+            await self._apply(Branch(fork=tip, blocks=()))
 
     async def _apply(self, branch: Branch) -> Outcome:
         depth = self._consensus.depth

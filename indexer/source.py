@@ -85,12 +85,22 @@ class Source:
         )
         health.resting_until = time.monotonic() + seconds
 
-    def lied(self, error: UnprovenError) -> Evidence:
-        """Quarantine the source and give the evidence."""
+    def lied(self, error: UnprovenError, *, is_alone: bool) -> Evidence:
+        """Quarantine the source and give the evidence.
+
+        One that is alone only rests: there is nobody else to ask or to count, and what it says is
+        checked either way.
+        """
         health = self.health
         health.lies += 1
+        if is_alone:
+            self.failed(error)
+            return self._evidence(error)
         seconds = min(QUARANTINE_SECONDS * 2 ** (health.lies - 1), _MAX_QUARANTINE_SECONDS)
         health.quarantined_until = time.monotonic() + seconds
+        return self._evidence(error)
+
+    def _evidence(self, error: UnprovenError) -> Evidence:
         return Evidence(self.name, error.code, str(error), error.details, time.time())
 
 

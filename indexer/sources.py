@@ -145,7 +145,7 @@ class Sources:
 
     def convict(self, source: Source, error: UnprovenError) -> None:
         """Quarantine a node that was caught, and keep the evidence."""
-        evidence = source.lied(error)
+        evidence = source.lied(error, is_alone=len(self.all) == 1)
         self.evidence = [*self.evidence, evidence][-_MAX_KEPT_EVIDENCE:]
         metrics.LIES.labels(source.name, error.code).inc()
         log.error("node_lied", source=source.name, code=error.code, message=str(error))

@@ -292,3 +292,40 @@ async def test_a_node_of_another_chain_is_quarantined_at_the_start(ledger_url: s
                 return "wrong_deployment" in await place.lies()
 
             await place.until(caught, "evidence")
+
+
+async def test_a_branch_that_was_not_backed_yet_is_followed_when_it_is(ledger_url: str) -> None:
+    """Its head was told once, before the others had it, and no block follows."""
+    odd = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
+    async with town(ledger_url, odd=odd) as place, indexing(place):
+        place.mine(3)
+        await place.until_tip()
+        odd.reorg(1, [[]] * 2)
+        await asyncio.sleep(1.0)
+        for block in odd.branch(odd.head) or ():
+            place.honest.blocks[block.hash] = block
+        for number in (odd.head.number - 1, odd.head.number):
+            block = odd.at(number)
+            assert block is not None
+            place.honest.blocks[block.hash] = block
+        place.honest.switch_to(odd.head)
+        await place.until_tip()
+
+
+async def test_a_single_node_that_lied_once_is_asked_again_soon(ledger_url: str) -> None:
+    async with town(ledger_url) as place:
+        alone = place.settings.model_copy(
+            update={"node_http_url": place.settings.node_http_url[:1], "node_ws_url": ()}
+        )
+        place.settings = alone
+        place.faulty.faults.turn_on("receipts_wrong", times=1)
+        async with indexing(place):
+            place.mine(3)
+            await place.until_tip()
+
+            async def agrees() -> bool:
+                observation = await read_observation(place.ledger, place.chain_id)
+                return observation is not None and observation.nodes_agreeing == 1
+
+            await place.until(agrees, "the only node agreeing")
+        assert await place.lies()
