@@ -15,7 +15,8 @@ from ledger.rlp_digits import (
 )
 
 _TYPE_LIMIT = 0x7F
-_TOPIC_CHARACTERS = 2 + 2 * 32
+_ADDRESS_CHARACTERS = 2 + 2 * 20
+_WORD_CHARACTERS = 2 + 2 * 32
 
 
 def prove_receipts(header: Header, receipts: Sequence[Mapping[str, Any]]) -> None:
@@ -75,15 +76,21 @@ def encode_receipt(receipt: Mapping[str, Any]) -> bytes:
 
 
 def _log_digits(log: Mapping[str, Any]) -> str:
-    address = data_digits(log.get("address"), field="address", length=20)
+    # Spelt out: no other lines run as often.
+    address, data = log.get("address"), log.get("data")
+    if not isinstance(address, str) or len(address) != _ADDRESS_CHARACTERS or address[:2] != "0x":
+        raise UnprovenError("field_malformed", "address is not 20 bytes of hex data")
     topics = ""
     for topic in read_list(log.get("topics"), field="topics"):
-        # Spelt out: no other line runs as often.
-        if not isinstance(topic, str) or len(topic) != _TOPIC_CHARACTERS or topic[:2] != "0x":
+        if not isinstance(topic, str) or len(topic) != _WORD_CHARACTERS or topic[:2] != "0x":
             raise UnprovenError("field_malformed", "topic is not 32 bytes of hex data")
         topics += "a0" + topic[2:]
-    data = data_digits(log.get("data"), field="data")
-    return list_digits(address + list_prefix(len(topics)) + topics + data)
+    if isinstance(data, str) and len(data) == _WORD_CHARACTERS and data[:2] == "0x":
+        data = "a0" + data[2:]
+    else:
+        data = data_digits(data, field="data")
+    payload = "94" + address[2:] + list_prefix(len(topics)) + topics + data
+    return list_prefix(len(payload)) + payload
 
 
 def _check_place(header: Header, receipt: Mapping[str, Any], index: int) -> None:
