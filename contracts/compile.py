@@ -15,7 +15,7 @@ from ledger.errors import LedgerError
 
 CONTRACTS = (
     *("billcoin", "order_vault", "order_vault_factory"),
-    *("milk_market", "milk_price_feed", "minting_module", "standing_orders"),
+    *("devnet_ringgit", "milk_market", "milk_price_feed", "minting_module", "standing_orders"),
 )
 MODULES = (
     *("batch_attestation", "dairy_register", "market_escrow", "market_offers", "order_slots"),

@@ -8,7 +8,7 @@ import boa
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from contracts import minting_module, timelock
+from contracts import devnet_ringgit, minting_module, timelock
 from contracts.artifact import Artifact
 from contracts.minting_module import HTST, LTLT, BatchAttestation
 from contracts.rehearsal import (
@@ -155,7 +155,7 @@ def deploy_mint(*, subsidy_token: Any = None) -> Mint:
     set_time(START_SECONDS)
     regulator = named("regulator")
     bill = deploy_billcoin()
-    ringgit = subsidy_token if subsidy_token is not None else deploy_billcoin()
+    ringgit = subsidy_token or deploy(devnet_ringgit.artifact(), devnet_ringgit.init_code())
     terms = mint_terms(bill=bill, subsidy_token=ringgit, regulator=regulator)
     module = deploy(minting_module.artifact(), minting_module.init_code(terms))
     bill.set_minter(module.address, True)  # noqa: FBT003 - the token's ABI takes it by position

@@ -14,6 +14,7 @@ from eth_account.signers.local import LocalAccount
 from contracts import (
     abi,
     billcoin,
+    devnet_ringgit,
     milk_market,
     milk_price_feed,
     minting_module,
@@ -99,7 +100,7 @@ class Stage:
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
         self.bill = Deployed(meter, billcoin.artifact(), billcoin.init_code())
-        self.ringgit = Deployed(meter, billcoin.artifact(), billcoin.init_code())
+        self.ringgit = Deployed(meter, devnet_ringgit.artifact(), devnet_ringgit.init_code())
         mint_terms = minting_module.Terms(
             bill=self.bill.address,
             subsidy_token=self.ringgit.address,
