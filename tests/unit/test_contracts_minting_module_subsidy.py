@@ -173,6 +173,14 @@ def test_a_hostile_subsidy_token_cannot_stop_the_minting(source: str) -> None:
         assert mint.module.payout_owed(mint.dairy) == 2 * SUBSIDY_PER_LITRE
 
 
+def test_a_subsidy_token_that_eats_gas_cannot_make_a_batch_dear() -> None:
+    with rehearsal.fresh_state():
+        mint = deploy_mint(subsidy_token=boa.loads(BURNS_ITS_GAS))
+        mint.attest(2 * LITRE)
+
+        assert mint.module._computation.get_gas_used() < 700_000
+
+
 def test_a_subsidy_token_that_answers_nothing_is_taken_at_its_word() -> None:
     with rehearsal.fresh_state():
         mint = deploy_mint(subsidy_token=boa.loads(SAYS_NOTHING))
