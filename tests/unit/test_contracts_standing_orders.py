@@ -11,6 +11,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from contracts import billcoin, rehearsal, standing_orders
+from contracts.compile import SOURCES
 from contracts.milk_price_feed import Price
 from contracts.rehearsal import account_address, contract_address, deploy, malleated, now_seconds
 from contracts.rehearsal_economy import LITRE, START_SECONDS, bytes_of, chain_id, change, set_time
@@ -254,6 +255,11 @@ def test_a_payer_without_gas_cancels_by_signature(delivery: Delivery) -> None:
     assert delivery.refusal(order) == "cancelled"
 
 
+def test_a_broken_signature_is_not_the_zero_addresss_own(delivery: Delivery) -> None:
+    with boa.reverts("order_slots: invalid signature"):
+        delivery.contract.cancel_by_signature("0x" + "00" * 20, 1, ZERO_SIGNATURE)
+
+
 def test_into_vaults_each_period_pays_the_order_address_of_its_own_order(
     delivery: Delivery,
 ) -> None:
@@ -410,8 +416,6 @@ def test_it_is_not_deployed_beside_something_that_is_no_contract(
 
 
 def test_every_refusal_of_the_contract_is_named_by_the_loader() -> None:
-    from contracts.compile import SOURCES  # noqa: PLC0415 - the compiler's folder, for one test
-
     text = "".join(
         (SOURCES / f"{name}.vy").read_text(encoding="utf-8")
         for name in ("standing_orders", "order_slots")
