@@ -161,17 +161,20 @@ class Follower:
 
     async def _deepen(self) -> None:
         """Nothing new on top; perhaps something has become safe or final below."""
-        tip, depth = self._cursor.tip, self._consensus.depth
-        known = (
-            (depth.safe, self._cursor.safe_number),
-            (depth.finalized, self._cursor.finalized.number),
-        )
-        if any(ref and before < ref.number <= tip.number for ref, before in known):
+        tip = self._cursor.tip
+        if any(ref and ref.number <= tip.number for ref in self._deeper()):
             await self._apply(Branch(fork=tip, blocks=()))
 
+    def _deeper(self) -> tuple[BlockRef | None, BlockRef | None]:
+        """What the quorum calls safe and finalized, where that is more than the ledger knows."""
+        safe, finalized = self._consensus.depth.safe, self._consensus.depth.finalized
+        return (
+            safe if safe and safe.number > self._cursor.safe_number else None,
+            finalized if finalized and finalized.number > self._cursor.finalized.number else None,
+        )
+
     async def _apply(self, branch: Branch) -> Outcome:
-        depth = self._consensus.depth
-        safe, finalized = await self._provable(branch, [depth.safe, depth.finalized])
+        safe, finalized = await self._provable(branch, self._deeper())
         step = Step(self._cursor.tip, branch.fork, branch.blocks, safe, finalized)
         async with self._connection.transaction():
             outcome = await apply_step(
@@ -185,9 +188,8 @@ class Follower:
     ) -> list[BlockRef | None]:
         """Those depths that name a block which is ours once the branch is applied."""
         ours = {block.header.number: block.header.hash for block in branch.blocks}
-        known = {self._cursor.safe_number, self._cursor.finalized.number}
         below = [ref.number for ref in refs if ref and ref.number <= branch.fork.number]
-        if set(below) - known:  # what is known already needs no reading, and does not move
+        if below:
             ours |= await read_canonical(self._connection, self._chain_id, below)
         return [ref if ref and ours.get(ref.number) == ref.hash else None for ref in refs]
 

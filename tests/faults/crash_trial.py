@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ async def crash(stage: Stage, database_url: str, point: CrashPoint) -> str:
     folder = stage.folder / f"crash-{point.transaction}-{point.statement}-{point.moment}"
     process = start_indexer(stage.environment(database_url), folder, point)
     try:
-        await asyncio.to_thread(process.join, PATIENCE_SECONDS)
+        await until_ended(process)
         ending = f"{point}: {process.exitcode}\n{read_log(folder)}"
         assert process.exitcode == -signal.SIGKILL, ending
     finally:
@@ -70,11 +71,22 @@ async def finish(stage: Stage, database_url: str) -> list[tuple[int, int, str]]:
         if not (folder / "trace").exists():
             await until_observed(database_url, folder, since=started)
         process.terminate()
-        await asyncio.to_thread(process.join, PATIENCE_SECONDS)
+        await until_ended(process)
         assert process.exitcode == 0, read_log(folder)
     finally:
         process.kill()
     return read_trace(folder)
+
+
+async def until_ended(process: BaseProcess) -> None:
+    """Wait for a process, in the event loop's own thread.
+
+    Starting another one looks after all that have ended: with a join in a thread of its own, both
+    would read the same exit status, and one of them would find none.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while process.is_alive() and time.monotonic() < deadline:  # noqa: ASYNC110 - sets no event
+        await asyncio.sleep(0.02)
 
 
 async def until_followed(scene: Scene, database_url: str, folder: Path) -> None:

@@ -115,6 +115,11 @@ async def live(scene: Scene, url: str, folder: Path) -> None:
             step()
             await until_followed(scene, url, folder)
         scene.pay(5, BILL)
+        await until_followed(scene, url, folder)
+        # One after the other: a node is asked for the two depths separately.
+        model = scene.model
+        model.declare(safe=model.head.number, finalized=model.finalized.number)
+        await until_followed(scene, url, folder)
         scene.take_depths()
         await until_followed(scene, url, folder)
 

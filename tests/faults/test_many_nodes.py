@@ -329,3 +329,16 @@ async def test_a_single_node_that_lied_once_is_asked_again_soon(ledger_url: str)
 
             await place.until(agrees, "the only node agreeing")
         assert await place.lies()
+
+
+async def test_finality_that_only_reaches_what_was_safe_is_taken_in(ledger_url: str) -> None:
+    async with town(ledger_url) as place, indexing(place):
+        place.mine(6)
+        for safe, finalized in ((5, 2), (5, 5)):
+            place.honest.declare(safe=safe, finalized=finalized)
+
+            async def taken_in(wanted: tuple[int, int] = (safe, finalized)) -> bool:
+                row = await place.ledger.fetchrow("SELECT safe_number, finalized_number FROM chain")
+                return row is not None and tuple(row) == wanted
+
+            await place.until(taken_in, f"safe {safe}, finalized {finalized}")
