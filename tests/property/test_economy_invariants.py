@@ -115,8 +115,7 @@ class Economy:
             self.set_quota(dairy=dairy, amount=2_000 * LITRE, next_year=True)
         for dairy in self.dairies:
             self.bill.approve(self.module.address, UINT256_MAX, sender=dairy)
-        # Something to quarrel about from the first step on: unpaid subsidies, milk, escrow, and orders
-        # to collect.
+        # Something to quarrel about from the first step on: unpaid subsidies, milk, escrow, orders.
         self.run_the_pools_dry_or_fill_them(short=True)
         for dairy in (0, 1):
             self.attest(dairy=dairy, amount=300 * LITRE, flaw="none", pick=0)
