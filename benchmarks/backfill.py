@@ -15,7 +15,7 @@ from benchmarks.http_load import host_and_port
 from devnet.databases import create_database
 from devnet.node import open_node
 from devnet.postgres import start_postgres
-from indexer.backfill import backfill_until, process_pool
+from indexer.backfill import DEFAULT_WORKERS, backfill_until, process_pool
 from indexer.backfill_worker import RangeTask
 from ledger.header import prove_header
 from ledger.store.cursor import read_cursor, register
@@ -23,9 +23,9 @@ from ledger.store.pool import connect
 from migrations import upgrade
 
 BLOCKS = 20_000
-WORKERS = 2
 _BLOCKS_VARIABLE = "BILLCOIN_BENCH_BLOCKS"
 _FLOOR_BATCH_BLOCKS = 25
+_FLOOR_WORKERS = 2
 _TIMEOUT_SECONDS = 60.0
 
 
@@ -78,8 +78,8 @@ async def _backfill(database_url: str, chain: HistoryChain, task: RangeTask) -> 
     if cursor is None:
         raise RuntimeError("the ledger was not registered")
     started = time.perf_counter()
-    with process_pool(WORKERS) as pool:
-        cursor = await backfill_until(connection, pool, cursor, task=task, workers=WORKERS)
+    with process_pool(DEFAULT_WORKERS) as pool:
+        cursor = await backfill_until(connection, pool, cursor, task=task, workers=DEFAULT_WORKERS)
         seconds = time.perf_counter() - started
     if cursor.tip.number != task.last:
         raise RuntimeError("the backfill did not reach the end")
@@ -101,7 +101,7 @@ async def _throw_away(task: RangeTask) -> float:
     middle = (task.first + task.last) // 2
     whole = _Floor(task.node_url, task.first, task.last)
     started = time.perf_counter()
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(_FLOOR_WORKERS, mp_context=get_context("spawn")) as pool:
         await _both(pool, replace(whole, last=middle), replace(whole, first=middle + 1))
         return time.perf_counter() - started
 

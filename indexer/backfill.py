@@ -21,7 +21,8 @@ from ledger.store.bulk import apply_range
 from ledger.store.cursor import Cursor
 from ledger.store.pool import Connection
 
-DEFAULT_WORKERS = 2
+# One more than two processors, since one of them always waits for the node.
+DEFAULT_WORKERS = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,9 @@ FROM orders WHERE chain_id = $1 AND id > $2 ORDER BY id LIMIT $3
 """
 
 STRAY_CANONICAL = """
-SELECT count(*) FROM transfer t JOIN block b ON b.chain_id = t.chain_id AND b.hash = t.block_hash
-WHERE t.chain_id = $1 AND t.canonical <> b.canonical
+SELECT count(*) FROM transfer t
+LEFT JOIN block b ON b.chain_id = t.chain_id AND b.hash = t.block_hash
+WHERE t.chain_id = $1 AND t.canonical IS DISTINCT FROM b.canonical
 """
 
 JOURNAL_GAPS = """

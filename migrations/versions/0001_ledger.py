@@ -59,8 +59,7 @@ CREATE TABLE transfer (
     recipient bytea NOT NULL,
     amount numeric(78, 0) NOT NULL CHECK (amount >= 0),
     canonical boolean NOT NULL,
-    PRIMARY KEY (chain_id, block_hash, log_index),
-    FOREIGN KEY (chain_id, block_hash) REFERENCES block
+    PRIMARY KEY (chain_id, block_hash, log_index)
 );
 CREATE INDEX transfer_tx_hash ON transfer (chain_id, tx_hash);
 COMMENT ON TABLE transfer IS 'Transfers of BILL, read out of proven receipts.';
