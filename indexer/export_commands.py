@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from indexer.console import EXIT_USAGE, Json, fail, progress_bar, read_settings, run, say
 from indexer.export import export_ledger
-from indexer.history_console import EXIT_USAGE, Json, fail, progress_bar, read_settings, run, say
 from indexer.settings import IndexerSettings
 from ledger.store.export import EXPORT_TABLES
 from ledger.store.pool import connect

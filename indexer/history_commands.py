@@ -9,9 +9,9 @@ import typer
 from indexer.audit.commands import audit, verify_audit
 from indexer.backfill import DEFAULT_WORKERS, Progress, backfill_until, process_pool
 from indexer.backfill_worker import RangeTask
+from indexer.console import Json, progress_bar, read_settings, run, say
 from indexer.deployment_check import check_deployment_on_chain, find_anchor
 from indexer.export_commands import export
-from indexer.history_console import Json, progress_bar, read_settings, run, say
 from indexer.lead import open_sources
 from indexer.node import Depth
 from indexer.proof_commands import verify_proof

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from indexer.history_console import Json, read_settings, run, say
+from indexer.console import Json, read_settings, run, say
 from indexer.settings import IndexerSettings
 from ledger.store.evidence import MAX_KEPT, read_evidence_log
 from ledger.store.pool import connect

@@ -6,7 +6,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from indexer.history_console import EXIT_UNSOUND, EXIT_USAGE, Json, fail, say
+from indexer.console import EXIT_UNSOUND, EXIT_USAGE, Json, fail, say
 from ledger.json_hex import UnprovenError, read_data, to_hex
 from ledger.proof import ProvenPayment, check_proof
 from ledger.trie_proof import ProofRefusedError

@@ -9,7 +9,7 @@ import typer
 from indexer.audit.work import choose_range
 from indexer.backfill import DEFAULT_WORKERS, process_pool
 from indexer.backfill_worker import RangeTask
-from indexer.history_console import EXIT_UNSOUND, Json, progress_bar, read_settings, run, say
+from indexer.console import EXIT_UNSOUND, Json, progress_bar, read_settings, run, say
 from indexer.reindex import Reindexed, reindex
 from indexer.settings import IndexerSettings
 from ledger.store.pool import connect

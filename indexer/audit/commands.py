@@ -12,7 +12,7 @@ from indexer.audit.report import Report, check_signature, signed
 from indexer.audit.work import audit_range, choose_range
 from indexer.backfill import DEFAULT_WORKERS
 from indexer.backfill_worker import RangeTask
-from indexer.history_console import (
+from indexer.console import (
     EXIT_UNSOUND,
     Json,
     fail,

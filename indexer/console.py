@@ -1,8 +1,8 @@
-"""What the commands about history share: settings, exit statuses and one way to print."""
+"""What the commands share: settings, exit statuses, and one way to print."""
 
 import asyncio
 import sys
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from indexer.settings import IndexerSettings
+from indexer.settings import DatabaseSettings, IndexerSettings
 from ledger.errors import CorruptError, LedgerError
 
 EXIT_UNSOUND = 1
@@ -30,26 +30,38 @@ EXIT_UNAVAILABLE = 4
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Result = TypeVar("Result")
+Settings = TypeVar("Settings", bound=DatabaseSettings)
 
 
 def read_settings() -> IndexerSettings:
     """The settings from the environment; what is missing or wrong is named."""
+    return read_settings_of(IndexerSettings)
+
+
+def read_settings_of(kind: type[Settings]) -> Settings:
+    """Settings of this kind, for a command that needs fewer."""
     try:
-        return IndexerSettings()
+        return kind()
     except ValidationError as error:
         for fault in error.errors():
-            name = str(fault["loc"][0]) if fault["loc"] else "NODES"
-            variable = name if name.isupper() else f"BILLCOIN_{name.upper()}"
-            typer.echo(f"{variable}: {fault['msg']}", err=True)
+            name = str(fault["loc"][0]) if fault["loc"] else ""
+            variable = name if name.isupper() or not name else f"BILLCOIN_{name.upper()}"
+            typer.echo(f"{variable}: {fault['msg']}".removeprefix(": "), err=True)
+        typer.echo("Set these environment variables; docs/operator.md has the table.", err=True)
         raise typer.Exit(EXIT_USAGE) from error
 
 
-def run(work: Coroutine[Any, Any, Result]) -> Result:
+def run(
+    work: Coroutine[Any, Any, Result],
+    *,
+    tell_halt: Callable[[CorruptError], None] = lambda error: typer.echo(str(error), err=True),
+) -> Result:
     """Run to the end; expected errors become one line and an exit status."""
     try:
         return asyncio.run(work)
     except CorruptError as error:
-        fail(str(error), status=EXIT_HALTED)
+        tell_halt(error)
+        raise typer.Exit(EXIT_HALTED) from error
     except LedgerError as error:
         fail(str(error))
     except OSError as error:
