@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
+from typing import Any
 
-import aiohttp
-import orjson
 import structlog
 
-from indexer.rpc import reason_of
+from indexer.socket_rpc import SocketRpc
 from indexer.source import Source
 from ledger.chain import BlockRef
 from ledger.errors import TransientError
@@ -23,8 +22,6 @@ _MIN_SILENCE_SECONDS = 1.0
 _POLLS_PER_BLOCK_ALONE = 10
 _POLLS_PER_BLOCK_BESIDE = 2
 _RECONNECT_SECONDS = 1.0
-_MAX_MESSAGE_BYTES = 1 << 20
-_SUBSCRIBE = '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +71,14 @@ class HeadWatch:
         self._is_subscribed = False
         # The watch's own: after the database was away, a new one tells the same head again.
         self._told: BlockRef | None = None
+        self._notified = asyncio.Event()
 
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._poll())
-            if self._source.ws_url is not None:
-                tasks.create_task(self._subscribe(self._source.ws_url))
+            if self._source.node.socket is not None:
+                tasks.create_task(self._subscribe(self._source.node.socket))
 
     def _announce(self, head: BlockRef) -> None:
         """Hand in a head unless it is the one that this node told of last."""
@@ -108,36 +106,36 @@ class HeadWatch:
         """How long the node is still to be left alone, as it asked or after it failed."""
         return max(0.0, self._source.health.resting_until - time.monotonic())
 
-    async def _subscribe(self, url: str) -> None:
+    async def _subscribe(self, socket: SocketRpc) -> None:
         while True:
             try:
-                await self._listen(url)
-            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-                log.warning("subscription_lost", source=self._source.name, error=reason_of(error))
+                await self._listen(socket)
+            except (TransientError, TimeoutError) as error:
+                log.warning("subscription_lost", source=self._source.name, error=str(error))
             finally:
                 self._is_subscribed = False
+                await socket.close()
             await asyncio.sleep(max(_RECONNECT_SECONDS, self._rest_seconds()))
 
-    async def _listen(self, url: str) -> None:
-        """Take in heads until the socket closes or has been silent for too long."""
+    async def _listen(self, socket: SocketRpc) -> None:
+        """Take in heads until the socket closes or has told of none for too long."""
+        socket.on_notification = self._take
+        await socket.call("eth_subscribe", ["newHeads"])
+        self._is_subscribed = True
+        log.info("subscribed", source=self._source.name)
         silence_seconds = max(_SILENT_BLOCK_TIMES * self._block_time, _MIN_SILENCE_SECONDS)
-        async with (
-            aiohttp.ClientSession() as session,
-            session.ws_connect(url, max_msg_size=_MAX_MESSAGE_BYTES) as socket,
-        ):
-            await socket.send_str(_SUBSCRIBE)
-            while True:
-                message = await socket.receive(timeout=silence_seconds)
-                if message.type is not aiohttp.WSMsgType.TEXT:
-                    return
-                self._take(orjson.loads(message.data))
+        closed = asyncio.create_task(socket.until_closed())
+        try:
+            while not closed.done():
+                self._notified.clear()
+                async with asyncio.timeout(silence_seconds):
+                    told = asyncio.create_task(self._notified.wait())
+                    await asyncio.wait((closed, told), return_when=asyncio.FIRST_COMPLETED)
+                    told.cancel()
+        finally:
+            closed.cancel()
 
-    def _take(self, message: object) -> None:
-        if not isinstance(message, dict):
-            return
-        if "result" in message:
-            self._is_subscribed = True
-            log.info("subscribed", source=self._source.name)
+    def _take(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(KeyError, TypeError, TransientError):
             head = message["params"]["result"]
             self._announce(
@@ -146,3 +144,4 @@ class HeadWatch:
                     read_data(head["hash"], field="hash", length=32),
                 )
             )
+            self._notified.set()

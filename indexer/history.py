@@ -7,6 +7,7 @@ import structlog
 from indexer.backfill import DEFAULT_WORKERS, Progress, backfill_until, process_pool
 from indexer.backfill_worker import RangeTask
 from indexer.quorum import is_backed
+from indexer.rpc import RpcClient
 from indexer.sources import PATIENCE_SECONDS, NodesDisagreeError, Sources
 from ledger.chain import BlockRef
 from ledger.json_hex import UnprovenError
@@ -28,6 +29,7 @@ def is_long_way(cursor: Cursor, head: BlockRef, sources: Sources) -> bool:
     return (
         head.number - cursor.tip.number > LONG_WAY_BLOCKS
         and sources.verification is Verification.FULL
+        and all(isinstance(source.node.rpc, RpcClient) for source in sources.all)
     )
 
 

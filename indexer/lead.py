@@ -18,7 +18,8 @@ from indexer.payment_proofs import keep_proofs_forever
 from indexer.reconcile import reconcile_forever
 from indexer.rpc import RpcClient, retrying
 from indexer.self_test import choose_verification
-from indexer.settings import IndexerSettings
+from indexer.settings import IndexerSettings, NodeUrls
+from indexer.socket_rpc import SocketRpc
 from indexer.source import Source, source_name
 from indexer.sources import Sources
 from ledger.errors import CorruptError
@@ -65,18 +66,27 @@ async def open_sources(settings: IndexerSettings) -> AsyncIterator[Sources]:
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, limit_per_host=64, keepalive_timeout=60)
     ) as session:
+        nodes = [_node(session, urls, settings) for urls in settings.nodes]
         sources = [
-            Source(
-                Node(
-                    RpcClient(session, urls.http, timeout_seconds=settings.request_timeout_seconds),
-                    token=settings.token_address,
-                ),
-                ws_url=urls.ws,
-                name=source_name(urls.http),
-            )
-            for urls in settings.nodes
+            Source(node, name=source_name(urls.http))
+            for node, urls in zip(nodes, settings.nodes, strict=True)
         ]
-        yield Sources(sources, required=settings.required)
+        try:
+            yield Sources(sources, required=settings.required)
+        finally:
+            for node in nodes:
+                if node.socket is not None:
+                    await node.socket.close()
+
+
+def _node(session: aiohttp.ClientSession, urls: NodeUrls, settings: IndexerSettings) -> Node:
+    seconds = settings.request_timeout_seconds
+    socket_url = urls.http if urls.is_socket_only else urls.ws
+    socket = SocketRpc(session, socket_url, timeout_seconds=seconds) if socket_url else None
+    if urls.is_socket_only and socket is not None:
+        return Node(socket, token=settings.token_address, socket=socket)
+    rpc = RpcClient(session, urls.http, timeout_seconds=seconds)
+    return Node(rpc, token=settings.token_address, socket=socket)
 
 
 async def _lead_once(settings: IndexerSettings, sources: Sources) -> None:

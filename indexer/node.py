@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from indexer.rpc import NodeRefusedError, NotThereYetError, RpcClient
+from indexer.socket_rpc import SocketRpc
 from ledger.block import ProvenBlock, prove_block
 from ledger.chain import BlockRef
 from ledger.header import Header, prove_header
@@ -29,8 +30,11 @@ class Depth:
 class Node:
     """One node, and the token whose transfers we read from it."""
 
-    def __init__(self, rpc: RpcClient, *, token: bytes) -> None:
+    def __init__(
+        self, rpc: RpcClient | SocketRpc, *, token: bytes, socket: SocketRpc | None = None
+    ) -> None:
         self.rpc = rpc
+        self.socket = socket
         self.verification = Verification.FULL
         self.token = token
 
@@ -67,9 +71,12 @@ class Node:
             UnprovenError: what it answered does not check.
         """
         wanted = to_hex(block_hash)
+        # Where a socket is open, it is what announced the block: behind a load balancer another
+        # connection may reach another node.
+        rpc = self.socket if self.socket is not None and self.socket.is_open else self.rpc
         block, receipts = await asyncio.gather(
-            self.rpc.call("eth_getBlockByHash", [wanted, True]),
-            self.rpc.call("eth_getBlockReceipts", [wanted]),
+            rpc.call("eth_getBlockByHash", [wanted, True]),
+            rpc.call("eth_getBlockReceipts", [wanted]),
         )
         return self._prove(block, receipts, block_hash)
 

@@ -75,7 +75,7 @@ class RpcClient:
                 body = await _read_bounded(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NodeUnreachableError(f"{method}: no answer: {reason_of(error)}") from error
-        return _result(method, body)
+        return result_of(method, body)
 
 
 def reason_of(error: BaseException) -> str:
@@ -96,7 +96,12 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     return bytes(chunks)
 
 
-def _result(method: str, body: bytes) -> Any:
+def result_of(method: str, body: bytes) -> Any:
+    """What a JSON-RPC answer holds.
+
+    Raises:
+        NodeUnreachableError, NodeRefusedError: as they say.
+    """
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -37,10 +37,19 @@ Urls = Annotated[tuple[str | None, ...], NoDecode, BeforeValidator(_urls)]
 
 
 class NodeUrls(NamedTuple):
-    """Where one node is reached; a node without a WebSocket is followed by polling."""
+    """Where one node is reached.
+
+    One without a WebSocket is followed by polling; one whose first URL is a WebSocket's is asked
+    for everything over that.
+    """
 
     http: str
     ws: str | None
+
+    @property
+    def is_socket_only(self) -> bool:
+        """Whether the node has no HTTP endpoint."""
+        return self.http.startswith(("ws://", "wss://"))
 
 
 class DatabaseSettings(BaseSettings):

@@ -48,7 +48,6 @@ class Source:
     """A node with its name (its URL without credentials), its sockets and its health."""
 
     node: Node
-    ws_url: str | None
     name: str
     health: Health = field(default_factory=Health)
 

@@ -195,7 +195,7 @@ async def _sources(history: History) -> AsyncIterator[Sources]:
 
 
 def _source(client: Any, token: bytes) -> Source:
-    return Source(Node(client, token=token), ws_url=None, name=client.url)
+    return Source(Node(client, token=token), name=client.url)
 
 
 async def write_order(connection: Connection, order: NaiveOrder, chain_id: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from chaos_run import run_history
 
+from indexer.follow import Follower
 from ledger.block import ProvenBlock
 from ledger.journal import Event
 from ledger.order import Depths, Order, Payment, Standing, standing
@@ -89,6 +90,12 @@ def _safe_falls_back(patch: pytest.MonkeyPatch) -> None:
         return replace(cursor, safe_number=max(number, final.number), finalized=final)
 
     patch.setattr(switch, "deepened", deepened)
+    # The follower only hands on what is deeper than it knows, which would hide the bug.
+    patch.setattr(
+        Follower,
+        "_deeper",
+        lambda self: (self._consensus.depth.safe, self._consensus.depth.finalized),
+    )
 
 
 def _sibling_unnoticed(patch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ class ReorganisingClient(InProcessClient):
 
 
 def _source(client: Any, model: ChainModel) -> Source:
-    return Source(Node(client, token=model.deployment.token), ws_url=None, name=client.url)
+    return Source(Node(client, token=model.deployment.token), name=client.url)
 
 
 async def test_answers_from_before_and_after_a_reorganisation_convict_nobody() -> None:

@@ -18,11 +18,16 @@ async def market(ledger_url: str) -> AsyncIterator[Market]:
         yield opened
 
 
-@pytest.mark.parametrize("ws", [True, False], ids=["subscription", "polling only"])
+@pytest.mark.parametrize("way", ["both", "http", "socket"])
 async def test_a_plain_transfer_to_the_order_address_pays_the_order(
-    market: Market, *, ws: bool
+    market: Market, way: str
 ) -> None:
-    async with indexing(market, ws=ws):
+    if way == "socket":
+        settings = market.settings().model_copy(
+            update={"node_http_url": (market.chain.ws_url,), "node_ws_url": ()}
+        )
+        market.settings = lambda **_: settings  # type: ignore[method-assign]
+    async with indexing(market, ws=way == "both"):
         order = await market.order(due=BILL)
         await market.pay(order.address, BILL)
         paid = await market.until(order.id, Status.PAID)

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from indexer.heads import Heads, HeadWatch
 from indexer.node import Node
 from indexer.rpc import NodeUnreachableError, RpcClient
+from indexer.socket_rpc import SocketRpc
 from indexer.source import Source, source_name
 
 KEY = "an-api-key"
@@ -31,8 +32,9 @@ async def test_a_node_that_refuses_us_is_logged_without_the_key_in_its_url() -> 
         server = await exits.enter_async_context(TestServer(application))
         session = await exits.enter_async_context(aiohttp.ClientSession())
         url = str(server.make_url(f"/v2/{KEY}"))
-        node = Node(RpcClient(session, url, timeout_seconds=2), token=bytes(20))
-        source = Source(node, ws_url=url.replace("http", "ws"), name=source_name(url))
+        socket = SocketRpc(session, url.replace("http", "ws"), timeout_seconds=2)
+        node = Node(RpcClient(session, url, timeout_seconds=2), token=bytes(20), socket=socket)
+        source = Source(node, name=source_name(url))
         with structlog.testing.capture_logs() as logged:
             watch = asyncio.create_task(HeadWatch(source, Heads(), block_time_seconds=0.1).run())
             async with asyncio.timeout(5):
