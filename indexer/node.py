@@ -7,7 +7,12 @@ from typing import Any
 
 import orjson
 
-from indexer.rpc import NodeRefusedError, NotThereYetError, RpcClient
+from indexer.rpc import (
+    NodeRefusedError,
+    NodeUnreachableError,
+    NotThereYetError,
+    RpcClient,
+)
 from indexer.socket_rpc import SocketRpc
 from ledger.block import ProvenBlock, prove_block
 from ledger.chain import BlockRef
@@ -70,10 +75,17 @@ class Node:
             NotThereYetError: the node does not have the block or its receipts (yet).
             UnprovenError: what it answered does not check.
         """
+        try:
+            return await self._block_by_hash(self.rpc, block_hash)
+        except (NotThereYetError, NodeUnreachableError):
+            if self.socket is None or not self.socket.is_open:
+                raise
+        # Behind a load balancer HTTP may reach another machine than the one that announced the
+        # block; the socket is that one. Asked second, for some nodes' sockets are slow to answer.
+        return await self._block_by_hash(self.socket, block_hash)
+
+    async def _block_by_hash(self, rpc: RpcClient | SocketRpc, block_hash: bytes) -> ProvenBlock:
         wanted = to_hex(block_hash)
-        # Where a socket is open, it is what announced the block: behind a load balancer another
-        # connection may reach another node.
-        rpc = self.socket if self.socket is not None and self.socket.is_open else self.rpc
         block, receipts = await asyncio.gather(
             rpc.call("eth_getBlockByHash", [wanted, True]),
             rpc.call("eth_getBlockReceipts", [wanted]),
