@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from indexer import metrics
 from indexer.node import Depth
 from indexer.quorum import convict_or_halt
 from indexer.source import Source
@@ -57,6 +58,8 @@ class Consensus:
         tip = self._cursor().tip
         holding, others = await self._sources.opinions(tip)
         self.agreeing = sorted(source.name for source in holding)
+        for source in self._sources.all:
+            metrics.NODE_AGREES.labels(source.name).set(source in holding)
         if holding or others:
             self.checked_at = datetime.now(UTC)
         if len(holding) < self._sources.required:

@@ -8,6 +8,9 @@ FINALIZED = Gauge("billcoin_finalized_number", "The highest block that is final 
 LEADING = Gauge("billcoin_leading", "1 on the process that writes the ledger, 0 on a standby.")
 HALTED = Gauge("billcoin_halted", "1 after the indexer halted, until it is resumed.")
 NODES_AGREEING = Gauge("billcoin_nodes_agreeing", "Nodes whose own chain contains our tip.")
+NODE_AGREES = Gauge(
+    "billcoin_node_agrees", "1 for a node whose own chain contains our tip, 0 for others.", ["node"]
+)
 NODES_REQUIRED = Gauge("billcoin_nodes_required", "How many nodes must agree.")
 BLOCKS = Counter("billcoin_blocks", "Blocks proven and applied.")
 TRANSFERS = Counter("billcoin_transfers", "Transfers of BILL applied.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 import pytest
+from prometheus_client import REGISTRY
 
 from devnet.faulty_node.model import ChainModel
 from devnet.faulty_node.node import FaultyNode
@@ -224,6 +225,11 @@ async def test_nodes_that_disagree_are_told_to_the_oracle(ledger_url: str) -> No
                 return observation is not None and observation.nodes_agreeing == 2
 
             await place.until(counted, "two of three nodes agreeing")
+            agrees = [
+                REGISTRY.get_sample_value("billcoin_node_agrees", {"node": server.http_url})
+                for server in place.servers
+            ]
+            assert agrees == [0, 1, 1]
         observation = await read_observation(place.ledger, place.chain_id)
     assert observation is not None
     assert observation.nodes_asked == 3
