@@ -16,14 +16,17 @@ from ledger.store.bulk_rows import ProvenRange, proven_range
 
 @dataclass(frozen=True, slots=True)
 class RangeTask:
-    """The blocks to prove, from which node, and for which chain and token."""
+    """The blocks to prove, from which node, and for which chain and token.
+
+    `timeout_seconds` is for one answer, which here holds many blocks.
+    """
 
     node_url: str
     chain_id: int
     token: bytes
     first: int
     last: int
-    timeout_seconds: float
+    timeout_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,9 +114,7 @@ class Follower:
 
     async def _advance(self, announcement: Announcement) -> None:
         head, source = announcement.head, announcement.source
-        if source.is_quarantined and len(self._sources.all) > 1:
-            return
-        if not await is_backed(self._sources, head):
+        if source.is_quarantined or not await is_backed(self._sources, head):
             return
         try:
             await self._catch_up(head)

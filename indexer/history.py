@@ -20,7 +20,6 @@ log = structlog.get_logger(__name__)
 LONG_WAY_BLOCKS = 2_000
 """Below this, starting processes costs more than it saves."""
 
-_RANGE_TIMEOUT_SECONDS = 60.0
 _LOG_INTERVAL_SECONDS = 5.0
 
 
@@ -54,7 +53,6 @@ async def take_in_history(
         token=best.node.token,
         first=cursor.tip.number + 1,
         last=until.number,
-        timeout_seconds=_RANGE_TIMEOUT_SECONDS,
     )
     try:
         with process_pool(DEFAULT_WORKERS) as pool:

@@ -25,7 +25,6 @@ from ledger.store.observation import read_observation
 from ledger.store.pool import Connection, connect
 from ledger.store.switch import Step, apply_step, read_canonical
 
-_RANGE_TIMEOUT_SECONDS = 60.0
 Workers = Annotated[int, typer.Option(min=1, max=256, help="Worker processes.")]
 
 
@@ -113,7 +112,6 @@ async def _proceed(
         token=settings.token_address,
         first=first,
         last=last,
-        timeout_seconds=_RANGE_TIMEOUT_SECONDS,
     )
     with progress_bar("Proving and writing blocks") as (bar, line), process_pool(workers) as pool:
 

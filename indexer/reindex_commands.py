@@ -6,15 +6,12 @@ from typing import Annotated
 
 import typer
 
-from indexer.audit.work import choose_range
+from indexer.audit.work import choose_task
 from indexer.backfill import DEFAULT_WORKERS, process_pool
-from indexer.backfill_worker import RangeTask
 from indexer.console import EXIT_UNSOUND, Json, progress_bar, read_settings, run, say
 from indexer.reindex import Reindexed, reindex
 from indexer.settings import IndexerSettings
 from ledger.store.pool import connect
-
-_RANGE_TIMEOUT_SECONDS = 60.0
 
 
 def reindex_command(
@@ -46,15 +43,7 @@ async def _reindex(
 ) -> Reindexed:
     connection = await connect(settings.database_url, application_name="billcoin-reindex")
     try:
-        first, last = await choose_range(connection, settings.chain_id, None, None)
-        task = RangeTask(
-            node_url=node or settings.nodes[0].http,
-            chain_id=settings.chain_id,
-            token=settings.token_address,
-            first=first,
-            last=last,
-            timeout_seconds=_RANGE_TIMEOUT_SECONDS,
-        )
+        task = await choose_task(connection, settings, node=node)
         with progress_bar("Proving blocks") as (bar, line):
             return await reindex(
                 connection,

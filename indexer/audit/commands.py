@@ -9,9 +9,8 @@ import typer
 
 from indexer.audit.executors import executor_for
 from indexer.audit.report import Report, check_signature, signed
-from indexer.audit.work import audit_range, choose_range
+from indexer.audit.work import audit_range, choose_task
 from indexer.backfill import DEFAULT_WORKERS
-from indexer.backfill_worker import RangeTask
 from indexer.console import (
     EXIT_UNSOUND,
     Json,
@@ -25,7 +24,6 @@ from indexer.settings import IndexerSettings
 from ledger.errors import LedgerError, RejectedError
 from ledger.store.pool import connect
 
-_RANGE_TIMEOUT_SECONDS = 60.0
 _MAX_TOLD_ROWS = 40
 
 
@@ -96,15 +94,7 @@ async def _audit(
 ) -> Report:
     connection = await connect(settings.database_url, application_name="billcoin-audit")
     try:
-        first, last = await choose_range(connection, settings.chain_id, first, last)
-        task = RangeTask(
-            node_url=node or settings.nodes[0].http,
-            chain_id=settings.chain_id,
-            token=settings.token_address,
-            first=first,
-            last=last,
-            timeout_seconds=_RANGE_TIMEOUT_SECONDS,
-        )
+        task = await choose_task(connection, settings, node=node, first=first, last=last)
         with progress_bar("Proving blocks") as (bar, line):
             return await audit_range(
                 connection,

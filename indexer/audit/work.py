@@ -9,6 +9,7 @@ from indexer.audit.compare import Side, find_differences, read_side
 from indexer.audit.report import FORMAT, Report
 from indexer.backfill_worker import RangeTask
 from indexer.ranges_ahead import RangesAhead
+from indexer.settings import IndexerSettings
 from indexer.source import source_name
 from ledger.chain import BrokenBranchError
 from ledger.errors import RejectedError
@@ -19,6 +20,25 @@ from ledger.store.pool import Connection
 from ledger.store.replay import read_start
 
 Told = Callable[[int, int], None]
+
+
+async def choose_task(
+    connection: Connection,
+    settings: IndexerSettings,
+    *,
+    node: str | None,
+    first: int | None = None,
+    last: int | None = None,
+) -> RangeTask:
+    """What to build anew, from `node` or else our first one; see `choose_range`."""
+    first, last = await choose_range(connection, settings.chain_id, first, last)
+    return RangeTask(
+        node_url=node or settings.nodes[0].http,
+        chain_id=settings.chain_id,
+        token=settings.token_address,
+        first=first,
+        last=last,
+    )
 
 
 async def choose_range(
