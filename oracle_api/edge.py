@@ -9,6 +9,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.errors import RejectedError
+from oracle_api.access.principal import OPEN
 from oracle_api.metrics import Metrics
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.payments.endpoints import refusal
@@ -89,7 +90,7 @@ class Edge:
             return
         if path in self._direct_paths:
             request = DirectRequest(
-                request_id, method, path, scope["query_string"], scope["headers"], body
+                request_id, method, path, scope["query_string"], scope["headers"], body, OPEN
             )
             await self._answer_directly(request, scope, receive, send)
         else:
@@ -163,7 +164,7 @@ class Edge:
                 message["headers"] = _with_security(message.get("headers", ()), request_id)
             await send(message)
 
-        scope.setdefault("state", {})["request_id"] = request_id
+        scope.setdefault("state", {}).update(request_id=request_id, principal=OPEN)
         try:
             await self._inner(scope, receive_again, send_with_headers)
         except Exception as error:

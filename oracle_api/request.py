@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.types import Receive
 
 from ledger.errors import RejectedError
+from oracle_api.access.principal import ANONYMOUS, Principal
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_SECONDS = 10.0
@@ -22,6 +23,7 @@ class DirectRequest:
     query: bytes
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
+    principal: Principal = ANONYMOUS
 
 
 class ClientGoneError(Exception):

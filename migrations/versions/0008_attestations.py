@@ -1,0 +1,8 @@
+"""Attestations that the oracle has signed."""
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    """Nothing yet."""

@@ -1,0 +1,46 @@
+"""Who is asking: an account with its roles, or nobody in particular."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+
+class Role(StrEnum):
+    """What an account is for; made by the office."""
+
+    STUDENT = "student"
+    TILL = "till"
+    FINANCE = "finance"
+    ADMIN = "admin"
+    PARTNER = "partner"
+    AUDITOR = "auditor"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The account behind a request, as its credentials prove it.
+
+    `account_id` is empty for an anonymous caller. `scopes` narrow an API key further than its
+    account's roles; empty means all that the roles may.
+    """
+
+    account_id: str = ""
+    roles: frozenset[Role] = field(default=frozenset())
+    store_id: str | None = None
+    scopes: frozenset[str] = field(default=frozenset())
+    is_test: bool = False
+    client_address: str = ""
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether no credentials came with the request."""
+        return not self.account_id
+
+    def has(self, *roles: Role) -> bool:
+        """Whether the account has one of these roles."""
+        return not self.roles.isdisjoint(roles)
+
+
+ANONYMOUS: Final = Principal()
+OPEN: Final = Principal(account_id="acc_open", roles=frozenset(Role))
+"""Everybody, when access is open: for development on the loopback interface only."""
