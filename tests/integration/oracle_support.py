@@ -42,6 +42,8 @@ CHAIN_ID = 31337
 DEPLOYMENT = Deployment(CHAIN_ID, b"\x01" * 20, b"\x02" * 20, b"\x03" * 20, b"\x04" * 20)
 PAYER = b"\x0a" * 20
 START_NUMBER = 100
+ANYWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+"""A database that is not there."""
 
 
 def settings_for(database_url: str, **changes: Any) -> Settings:

@@ -14,11 +14,11 @@ from typing import Any
 import aiohttp
 import pytest
 from oracle_support import (
+    ANYWHERE,
     DEPLOYMENT,
     Client,
     Ledger,
     Pay,
-    open_ledger,
     served,
     settings_for,
     tx,
@@ -27,21 +27,6 @@ from oracle_support import (
 
 from oracle_api import server as server_module
 from oracle_api.application import create_oracle
-
-ANYWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
-
-
-@pytest.fixture
-async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
-    async with open_ledger(ledger_url) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def lonely() -> AsyncIterator[Client]:
-    """An oracle whose database is away."""
-    async with served(settings_for(ANYWHERE)) as client:
-        yield client
 
 
 async def raw(client: Client, *parts: bytes, pause_seconds: float = 0.0) -> bytes:

@@ -1,10 +1,10 @@
 """Whoever can reach the API, and whatever page a till's browser visits beside it."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from oracle_support import (
+    ANYWHERE,
     Client,
     Ledger,
     open_ledger,
@@ -13,25 +13,12 @@ from oracle_support import (
     tx,
     until_journal_is_read,
 )
-from test_oracle_edge import ANYWHERE, raw
+from test_oracle_edge import raw
 
 OURS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'billcoin-oracle'
 """
-
-
-@pytest.fixture
-async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
-    async with open_ledger(ledger_url) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def lonely() -> AsyncIterator[Client]:
-    """An oracle whose database is away."""
-    async with served(settings_for(ANYWHERE)) as client:
-        yield client
 
 
 async def test_validations_of_an_empty_ledger_leave_no_connection_behind(ledger_url: str) -> None:

@@ -3,31 +3,14 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
 from oracle_support import (
-    Client,
-    Ledger,
-    open_ledger,
+    ANYWHERE,
     served,
     settings_for,
-    until_journal_is_read,
 )
 
 VALIDATE = "/api/v1/payments/validate"
 HASH = "0x" + "5c" * 32
-
-
-@pytest.fixture
-async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
-    async with open_ledger(ledger_url) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def client(ledger: Ledger) -> AsyncIterator[Client]:
-    async with served(settings_for(ledger.url)) as client:
-        await until_journal_is_read(client)
-        yield client
 
 
 MALFORMED: list[tuple[Any, str]] = [
@@ -78,14 +61,8 @@ MALFORMED: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def anywhere() -> str:
-    """A database that is not there: a malformed question must not even look for it."""
-    return "postgresql://nobody@127.0.0.1:1/nothing"
-
-
-async def test_every_malformed_question_is_400_with_the_three_fields(anywhere: str) -> None:
-    async with served(settings_for(anywhere)) as client:
+async def test_every_malformed_question_is_400_with_the_three_fields() -> None:
+    async with served(settings_for(ANYWHERE)) as client:
         for body, code in MALFORMED:
             options = {"data": body} if isinstance(body, bytes) else {"json": body}
             status, answer, headers = await client.call("POST", VALIDATE, **options)
@@ -96,19 +73,19 @@ async def test_every_malformed_question_is_400_with_the_three_fields(anywhere: s
             assert len(answer["detail"]) < 200
 
 
-async def test_too_large_a_body_is_refused_announced_or_not(anywhere: str) -> None:
+async def test_too_large_a_body_is_refused_announced_or_not() -> None:
     async def trickle() -> AsyncIterator[bytes]:
         for _ in range(70):
             yield b" " * 1024
 
-    async with served(settings_for(anywhere)) as client:
+    async with served(settings_for(ANYWHERE)) as client:
         for body in (b" " * (64 * 1024 + 1), trickle()):
             status, answer, _ = await client.call("POST", VALIDATE, data=body)
             assert (status, answer["error"], answer["valid"]) == (413, "body_too_large", False)
 
 
-async def test_other_methods_are_refused_in_the_same_shape(anywhere: str) -> None:
-    async with served(settings_for(anywhere)) as client:
+async def test_other_methods_are_refused_in_the_same_shape() -> None:
+    async with served(settings_for(ANYWHERE)) as client:
         status, answer, headers = await client.call("GET", VALIDATE)
         assert (status, answer["error"], answer["valid"]) == (405, "method_not_allowed", False)
         assert headers["allow"] == "POST"

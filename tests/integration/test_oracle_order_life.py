@@ -2,34 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from oracle_support import (
     Client,
     Ledger,
     Pay,
-    open_ledger,
-    served,
-    settings_for,
     tx,
-    until_journal_is_read,
 )
 
 ORDERS = "/api/v1/orders"
-
-
-@pytest.fixture
-async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
-    async with open_ledger(ledger_url) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def client(ledger: Ledger) -> AsyncIterator[Client]:
-    async with served(settings_for(ledger.url)) as client:
-        await until_journal_is_read(client)
-        yield client
 
 
 async def test_an_unknown_order_is_404(client: Client) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,30 +9,12 @@ from oracle_support import (
     CHAIN_ID,
     DEPLOYMENT,
     Client,
-    Ledger,
-    open_ledger,
-    served,
-    settings_for,
-    until_journal_is_read,
 )
 
 from ledger.order_address import order_address, order_key
 from ledger.payment_uri import format_address, parse_payment_uri
 
 ORDERS = "/api/v1/orders"
-
-
-@pytest.fixture
-async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
-    async with open_ledger(ledger_url) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def client(ledger: Ledger) -> AsyncIterator[Client]:
-    async with served(settings_for(ledger.url)) as client:
-        await until_journal_is_read(client)
-        yield client
 
 
 async def post(client: Client, body: Any, key: str | None = "k") -> tuple[int, Any, dict[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from oracle_support import Ledger, open_ledger, served, settings_for, until_journal_is_read
+from oracle_support import Ledger, served, settings_for, until_journal_is_read
 
 
 class Wire:
@@ -52,12 +52,6 @@ async def wire_to(url: str) -> AsyncIterator[tuple[Wire, str]]:
         yield wire, urlunsplit(parts._replace(netloc=there))
     finally:
         server.close()
-
-
-@pytest.fixture
-async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
-    async with open_ledger(ledger_url) as ledger:
-        yield ledger
 
 
 async def test_tills_hear_again_when_the_journal_s_connection_is_dead_without_a_word(

@@ -12,7 +12,6 @@ from oracle_support import (
     Client,
     Ledger,
     Pay,
-    open_ledger,
     served,
     settings_for,
     tx,
@@ -23,12 +22,6 @@ from ledger.ids import event_id
 from oracle_api.stream.hub import StreamLimits
 
 STREAM = "/api/v1/orders/stream"
-
-
-@pytest.fixture
-async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
-    async with open_ledger(ledger_url) as ledger:
-        yield ledger
 
 
 @contextlib.asynccontextmanager

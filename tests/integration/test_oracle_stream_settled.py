@@ -1,18 +1,13 @@
 """A till that comes back: what it is told of settled orders, and after the journal lost some."""
 
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from oracle_support import (
     Client,
     Ledger,
     Pay,
-    open_ledger,
-    served,
-    settings_for,
     tx,
-    until_journal_is_read,
 )
 
 LOSE = """
@@ -24,19 +19,6 @@ CUT_OFF = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'billcoin-oracle'
 """
-
-
-@pytest.fixture
-async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
-    async with open_ledger(ledger_url) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def client(ledger: Ledger) -> AsyncIterator[Client]:
-    async with served(settings_for(ledger.url)) as client:
-        await until_journal_is_read(client)
-        yield client
 
 
 @pytest.mark.parametrize(("minutes", "is_shown"), [(0, True), (59, True), (61, False)])

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -10,28 +9,13 @@ from oracle_support import (
     Client,
     Ledger,
     Pay,
-    open_ledger,
     served,
     settings_for,
     tx,
-    until_journal_is_read,
 )
 
 VALIDATE = "/api/v1/payments/validate"
 HASH = "0x" + "5c" * 32
-
-
-@pytest.fixture
-async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
-    async with open_ledger(ledger_url) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def client(ledger: Ledger) -> AsyncIterator[Client]:
-    async with served(settings_for(ledger.url)) as client:
-        await until_journal_is_read(client)
-        yield client
 
 
 async def test_a_waiting_question_is_answered_when_the_payment_lands(

@@ -1,0 +1,36 @@
+"""A ledger that a test writes, and an oracle that serves it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from oracle_support import (
+    ANYWHERE,
+    Client,
+    Ledger,
+    open_ledger,
+    served,
+    settings_for,
+    until_journal_is_read,
+)
+
+
+@pytest.fixture
+async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
+    """The indexer's side, registered and empty."""
+    async with open_ledger(ledger_url) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def client(ledger: Ledger) -> AsyncIterator[Client]:
+    """An oracle of that ledger, ready to stream."""
+    async with served(settings_for(ledger.url)) as client:
+        await until_journal_is_read(client)
+        yield client
+
+
+@pytest.fixture
+async def lonely() -> AsyncIterator[Client]:
+    """An oracle whose database is away."""
+    async with served(settings_for(ANYWHERE)) as client:
+        yield client
