@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from ledger.store.tables import metadata
+from ledger.store.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

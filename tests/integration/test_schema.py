@@ -6,7 +6,7 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from ledger.store.tables import metadata
+from ledger.store.schema import metadata
 from migrations import upgrade
 
 

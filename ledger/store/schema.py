@@ -1,0 +1,8 @@
+"""Every table of the database, whichever module describes it."""
+
+from ledger.store import audit_tables, tables
+
+TABLE_MODULES = (tables, audit_tables)
+"""Imported for their tables, which all belong to one `metadata`."""
+
+metadata = tables.metadata

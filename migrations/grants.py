@@ -1,0 +1,64 @@
+"""What the oracle's own database role may do: read the ledger, write what is its own, no more."""
+
+from typing import Final
+
+import asyncpg
+
+_APPEND: Final = ("INSERT",)
+_WRITE: Final = ("INSERT", "UPDATE")
+_KEEP_HOUSE: Final = ("INSERT", "UPDATE", "DELETE")
+
+ORACLE_RIGHTS: Final[dict[str, tuple[str, ...]]] = {
+    # What the indexer has proven, and the audit log, whose functions append for the oracle.
+    "audit_entry": (),
+    "audit_head": (),
+    "block": (),
+    "chain": (),
+    "evidence": (),
+    "observation": (),
+    "payment": (),
+    "payment_proof": (),
+    "transfer": (),
+    # What is never taken back.
+    "event": _APPEND,
+    # What changes.
+    "flag": _WRITE,
+    "journal": _WRITE,
+    "orders": _WRITE,
+}
+"""Beside SELECT, which it has on every table here; a table that is not here stays closed."""
+
+_ORACLE_FUNCTIONS: Final = (
+    "audit_lock()",
+    "audit_append(bigint, timestamptz, text, text, text, jsonb, text, bytea, bytea)",
+)
+
+
+async def grant_oracle_role(database_url: str, role: str) -> None:
+    """Give an existing role what the oracle needs, and take away everything else it had.
+
+    Run by the owner of the tables after each migration; repeating it changes nothing.
+
+    Raises:
+        asyncpg.UndefinedObjectError: there is no such role.
+    """
+    connection = await asyncpg.connect(database_url)
+    try:
+        name = await connection.fetchval("SELECT quote_ident($1)", role)
+        async with connection.transaction():
+            for statement in _statements(name):
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _statements(role: str) -> list[str]:
+    statements = [
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}",
+        f"GRANT USAGE ON SCHEMA public TO {role}",
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    ]
+    for table, rights in ORACLE_RIGHTS.items():
+        statements.append(f"GRANT {', '.join(('SELECT', *rights))} ON public.{table} TO {role}")
+    statements += [f"GRANT EXECUTE ON FUNCTION {one} TO {role}" for one in _ORACLE_FUNCTIONS]
+    return statements
