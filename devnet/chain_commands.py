@@ -13,8 +13,10 @@ from devnet.dev_accounts import (
     DEPLOYER_INDEX,
     TREASURY_INDEX,
     dev_account,
+    economy_accounts,
     require_throwaway_chain,
 )
+from devnet.economy import open_economy
 from devnet.faucet import give
 from devnet.home import make_private, state_home
 from devnet.keystore import find_wallet, unlock_wallet
@@ -117,7 +119,11 @@ def deploy(
     wallet: Signer = None,
     as_json: Json = False,
 ) -> None:
-    """Deploy BillCoin and the order vault factory; write manifest.json and .env."""
+    """Deploy the contracts; write manifest.json and .env.
+
+    On a local devnet the milk economy comes with them, its parts played by the devnet's own
+    accounts. Elsewhere its regulator and reporters are people: docs/contracts.md says how.
+    """
     if unless_at is not None and asyncio.run(_has_code(rpc_url, unless_at)):
         say_result({"deployed": False}, f"there is a contract at {unless_at}", as_json=as_json)
         return
@@ -125,11 +131,22 @@ def deploy(
     payee = _payee(treasury, chain_id)
     node_ws_url = rpc_url.replace("http", "ws", 1) if ws_url == "same" else ws_url
 
+    accounts = economy_accounts() if wallet is None else None
+
     async def run() -> Manifest:
         async with open_node(rpc_url) as node:
-            return await deploy_contracts(
-                node, deployer, chain_id=chain_id, treasury=payee, node_ws_url=node_ws_url
+            manifest = await deploy_contracts(
+                node,
+                deployer,
+                chain_id=chain_id,
+                treasury=payee,
+                node_ws_url=node_ws_url,
+                economy=accounts,
             )
+            if accounts is not None and manifest.economy is not None:
+                token = manifest.deployment.token
+                await open_economy(node, manifest.economy, accounts, chain_id=chain_id, token=token)
+            return manifest
 
     variables = asyncio.run(run()).variables()
     path = write_manifest(make_private(state_home()), variables)

@@ -1,11 +1,13 @@
-"""Put BillCoin and the order vault factory on a chain."""
+"""Put BillCoin's contracts on a chain."""
 
 from eth_account.signers.local import LocalAccount
 
 from contracts import billcoin, order_vault_factory
+from devnet.dev_accounts import EconomyAccounts
+from devnet.economy import deployed_at, send_economy
 from devnet.manifest import Manifest
 from devnet.node import Node, Receipt
-from devnet.transactions import Message, require_success, send
+from devnet.transactions import Message, address_of, require_success, send
 from ledger.deployment import Deployment
 from ledger.errors import CorruptError, RejectedError
 from ledger.json_hex import to_hex
@@ -13,11 +15,18 @@ from ledger.order_address import implementation_address
 
 
 async def deploy(
-    node: Node, deployer: LocalAccount, *, chain_id: int, treasury: bytes, node_ws_url: str
+    node: Node,
+    deployer: LocalAccount,
+    *,
+    chain_id: int,
+    treasury: bytes,
+    node_ws_url: str,
+    economy: EconomyAccounts | None = None,
 ) -> Manifest:
-    """Deploy both contracts, in one block where the chain allows, and say where they are.
+    """Deploy the contracts, in one block where the chain allows, and say where they are.
 
-    The deployer becomes the token's owner and first minter.
+    The deployer becomes the token's owner and first minter. With `economy` the milk economy's
+    contracts are deployed too, for those parts; `open_economy` then lets them in.
 
     Raises:
         RejectedError: `chain_unexpected`, or the node refused a transaction.
@@ -31,7 +40,20 @@ async def deploy(
         await send(node, deployer, Message(None, code), chain_id=chain_id, nonce=nonce + position)
         for position, code in enumerate(codes)
     ]
-    token, factory = [require_success(await node.receipt(tx_hash)) for tx_hash in hashes]
+    sent = None
+    if economy is not None:
+        sent = await send_economy(
+            node,
+            deployer,
+            economy,
+            chain_id=chain_id,
+            first_nonce=nonce + len(codes),
+            token=deployed_at(address_of(deployer), nonce),
+            vault_factory=deployed_at(address_of(deployer), nonce + 1),
+        )
+        hashes += sent.tx_hashes
+    receipts = [require_success(await node.receipt(tx_hash)) for tx_hash in hashes]
+    token, factory = receipts[: len(codes)]
     factory_address = _contract(factory)
     implementation = implementation_address(factory=factory_address)
     if await node.call("eth_getCode", to_hex(implementation), "latest") == "0x":
@@ -47,6 +69,7 @@ async def deploy(
         node_http_url=node.url,
         node_ws_url=node_ws_url,
         start_block=token.block_number,
+        economy=None if sent is None else sent.economy,
     )
 
 

@@ -4,10 +4,10 @@ import json
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-from ledger.deployment import Deployment
+from ledger.deployment import Deployment, Economy
 from ledger.errors import RejectedError
 from ledger.payment_uri import format_address, parse_address
 
@@ -23,6 +23,7 @@ class Manifest:
     node_http_url: str
     node_ws_url: str
     start_block: int
+    economy: Economy | None = None
 
     def variables(self) -> dict[str, str]:
         """The environment that indexer and oracle read, by its exact names."""
@@ -38,7 +39,28 @@ class Manifest:
             ),
             "BILLCOIN_TREASURY_ADDRESS": format_address(deployment.treasury),
             "BILLCOIN_START_BLOCK": str(self.start_block),
+            **({} if self.economy is None else economy_variables(self.economy)),
         }
+
+
+def economy_variables(economy: Economy) -> dict[str, str]:
+    """The part of the environment that says where the milk economy's contracts are."""
+    return {
+        _economy_variable(field.name): format_address(getattr(economy, field.name))
+        for field in fields(economy)
+    }
+
+
+def _economy_variable(contract: str) -> str:
+    return f"BILLCOIN_{contract.upper()}_ADDRESS"
+
+
+def _read_economy(values: Mapping[str, str]) -> Economy | None:
+    """All of the contracts or none: a chain may be without them, but not without some."""
+    names = [_economy_variable(field.name) for field in fields(Economy)]
+    if not any(values.get(name) for name in names):
+        return None
+    return Economy(*(parse_address(_required(values, name), param=name) for name in names))
 
 
 def _required(values: Mapping[str, str], name: str) -> str:
@@ -81,6 +103,7 @@ def read_manifest(values: Mapping[str, str]) -> Manifest:
         node_http_url=_required(values, "BILLCOIN_NODE_HTTP_URL"),
         node_ws_url=values.get("BILLCOIN_NODE_WS_URL", ""),
         start_block=_whole_number(values, "BILLCOIN_START_BLOCK"),
+        economy=_read_economy(values),
     )
 
 

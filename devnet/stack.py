@@ -12,7 +12,13 @@ from devnet.anvil import DEFAULT_CHAIN_ID, anvil, anvil_binary
 from devnet.attended import attended, both
 from devnet.databases import create_database
 from devnet.deploy import deploy
-from devnet.dev_accounts import DEPLOYER_INDEX, TREASURY_INDEX, dev_account
+from devnet.dev_accounts import (
+    DEPLOYER_INDEX,
+    TREASURY_INDEX,
+    dev_account,
+    economy_accounts,
+)
+from devnet.economy import open_economy
 from devnet.manifest import Manifest, read_manifest, write_manifest
 from devnet.node import open_node
 from devnet.oracle_client import open_oracle
@@ -60,6 +66,7 @@ class _Starter:
     ) -> None:
         self.folder, self.options, self.exits, self.say = folder, options, exits, say
         self.processes: list[LeashedProcess] = []
+        self.deployed: Manifest | None = None
 
     def _keep(self, process: LeashedProcess) -> LeashedProcess:
         self.processes.append(process)
@@ -120,9 +127,26 @@ class _Starter:
                 chain_id=DEFAULT_CHAIN_ID,
                 treasury=address_of(dev_account(TREASURY_INDEX)),
                 node_ws_url=ws_url,
+                economy=economy_accounts(),
             )
+        self.deployed = manifest
         self.say("the contracts are deployed")
         return manifest
+
+    async def let_economy_in(self) -> None:
+        """Approve and appoint whom our own milk economy needs; somebody else's is his."""
+        manifest = self.deployed
+        if manifest is None or manifest.economy is None:
+            return
+        async with open_node(manifest.node_http_url) as node:
+            await open_economy(
+                node,
+                manifest.economy,
+                economy_accounts(),
+                chain_id=manifest.deployment.chain_id,
+                token=manifest.deployment.token,
+            )
+        self.say("dairy, sensors, supplier and price reporters are approved")
 
     def _service(self, name: str, command: str, variables: dict[str, str]) -> LeashedProcess:
         return start_service(name, [command], logs=self.folder, variables=variables)
@@ -187,5 +211,5 @@ async def running_stack(
         starter.services(variables)
         oracle_url = f"http://{LOOPBACK}:{port}"
         coming_up = attended(_wait_until_ready(oracle_url, say), watch(starter.processes))
-        await both(coming_up, meanwhile(manifest))
+        await both(coming_up, both(meanwhile(manifest), starter.let_economy_in()))
         yield Stack(manifest, oracle_url, variables, tuple(starter.processes))

@@ -37,7 +37,13 @@ def _call_object(sender: LocalAccount, message: Message) -> dict[str, str]:
 
 
 async def send(
-    node: Node, sender: LocalAccount, message: Message, *, chain_id: int, nonce: int | None = None
+    node: Node,
+    sender: LocalAccount,
+    message: Message,
+    *,
+    chain_id: int,
+    nonce: int | None = None,
+    gas_limit: int | None = None,
 ) -> bytes:
     """Send the transaction and return its hash, without waiting for a block.
 
@@ -47,11 +53,14 @@ async def send(
         message: What it does.
         chain_id: The only chain that the signature is good for.
         nonce: The next one by default, counting those that wait for a block.
+        gas_limit: The node's estimate and some more by default; name one where the transaction
+            only works after others that still wait.
 
     Raises:
         RejectedError: `transaction_would_fail`, `gas_missing` or `node_refused`.
     """
-    gas_limit = await _estimate_gas(node, sender, message)
+    if gas_limit is None:
+        gas_limit = await _estimate_gas(node, sender, message)
     max_fee_wei = await _max_fee_wei(node)
     cost_wei = gas_limit * max_fee_wei + message.value_wei
     await _require_coin(node, sender, cost_wei)

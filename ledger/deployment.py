@@ -12,3 +12,13 @@ class Deployment:
     vault_factory: bytes
     vault_implementation: bytes
     treasury: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Economy:
+    """The 20-byte addresses of the milk economy's contracts beside a deployment."""
+
+    minting_module: bytes
+    milk_market: bytes
+    milk_price_feed: bytes
+    standing_orders: bytes

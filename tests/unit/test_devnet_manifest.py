@@ -3,13 +3,14 @@
 import json
 import shlex
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from devnet.home import state_home
 from devnet.manifest import Manifest, load_manifest, read_manifest, write_manifest
-from ledger.deployment import Deployment
+from ledger.deployment import Deployment, Economy
 from ledger.errors import RejectedError
 
 MANIFEST = Manifest(
@@ -24,6 +25,7 @@ MANIFEST = Manifest(
     node_ws_url="ws://127.0.0.1:8545",
     start_block=7,
 )
+ECONOMY = Economy(b"\4" * 20, b"\5" * 20, b"\6" * 20, b"\7" * 20)
 
 
 def test_the_names_are_those_that_services_read() -> None:
@@ -37,6 +39,26 @@ def test_the_names_are_those_that_services_read() -> None:
         "BILLCOIN_TREASURY_ADDRESS",
         "BILLCOIN_START_BLOCK",
     ]
+
+
+def test_the_economy_s_contracts_are_named_where_there_are_some(tmp_path: Path) -> None:
+    manifest = replace(MANIFEST, economy=ECONOMY)
+    names = list(manifest.variables())[len(MANIFEST.variables()) :]
+    assert names == [
+        "BILLCOIN_MINTING_MODULE_ADDRESS",
+        "BILLCOIN_MILK_MARKET_ADDRESS",
+        "BILLCOIN_MILK_PRICE_FEED_ADDRESS",
+        "BILLCOIN_STANDING_ORDERS_ADDRESS",
+    ]
+    write_manifest(tmp_path, manifest.variables())
+    assert load_manifest(tmp_path, {}) == manifest
+
+
+def test_half_an_economy_is_none() -> None:
+    values = replace(MANIFEST, economy=ECONOMY).variables() | {"BILLCOIN_MILK_MARKET_ADDRESS": ""}
+    with pytest.raises(RejectedError) as refusal:
+        read_manifest(values)
+    assert refusal.value.param == "BILLCOIN_MILK_MARKET_ADDRESS"
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
