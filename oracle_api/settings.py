@@ -23,6 +23,7 @@ from ledger.errors import RejectedError
 from ledger.payment_policy import ConfirmationPolicy
 from ledger.payment_uri import MAX_CHAIN_ID, format_address, parse_address
 from ledger.units import Sen, format_myr, parse_myr
+from oracle_api.budgets.settings import BudgetSettings
 
 MAX_RATE = Decimal(1_000_000)
 RATE_DECIMALS = 8
@@ -97,7 +98,7 @@ DEFAULT_CATALOGUE: tuple[Product, ...] = tuple(
 )
 
 
-class Settings(BaseSettings):
+class Settings(BudgetSettings, BaseSettings):
     """What `billcoin-oracle serve` is told; amounts in sen, addresses 20 bytes."""
 
     model_config = SettingsConfigDict(

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -20,19 +20,17 @@ from oracle_api.orders.repository import PaidOrder, list_by_status, read_with_pa
 from oracle_api.orders.requests import (
     NewOrderRequest,
     order_not_found,
-    read_before,
     read_idempotency_key,
-    read_limit,
     read_order_id,
     read_statuses,
 )
 from oracle_api.orders.resource import OPEN_STATUSES, OrderWriter
 from oracle_api.orders.service import OrderService
+from oracle_api.pages import page_document, read_before, read_limit
 from oracle_api.preference import applied, preferred_wait
+from oracle_api.responses import JSON_TYPE, json_of
 from oracle_api.settings import Settings
 from oracle_api.stream.hub import Hub
-
-JSON = "application/json"
 
 
 def orders_router(
@@ -85,14 +83,14 @@ class OrderRoutes:
         statuses = read_statuses(status, OPEN_STATUSES)
         async with self._database.reading() as connection:
             found = await list_by_status(
-                connection, statuses, before_id=read_before(before), limit=read_limit(limit)
+                connection,
+                statuses,
+                before_id=read_before(before, prefix="ord"),
+                limit=read_limit(limit),
             )
-        document = {
-            "data": [self._writer.write(order) for order in found.page],
-            "hasMore": found.has_more,
-            "next": found.page[-1].id if found.has_more else None,
-        }
-        return _json(document)
+        orders = [self._writer.write(order) for order in found.page]
+        next_cursor = found.page[-1].id if found.has_more else None
+        return json_of(page_document(orders, next_cursor=next_cursor))
 
     async def read(self, request: Request, order_id: str) -> Response:
         """One order; with `Prefer: wait` the answer is held while the order stays as it is."""
@@ -114,7 +112,7 @@ class OrderRoutes:
         headers |= {name.decode(): value.decode() for name, value in applied(wait_seconds)}
         if _matches(known, tag):
             return Response(status_code=304, headers=headers)
-        return Response(body, media_type=JSON, headers=headers)
+        return Response(body, media_type=JSON_TYPE, headers=headers)
 
     async def cancel(self, order_id: str) -> Response:
         """Cancel an order that has not been paid."""
@@ -155,18 +153,7 @@ class OrderRoutes:
         self, found: PaidOrder, *, status: int = 200, headers: dict[str, str] | None = None
     ) -> Response:
         document = self._writer.write_with_payments(found.order, found.payments)
-        return _json(document, status=status, headers=headers)
-
-
-def _json(
-    document: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None
-) -> Response:
-    return Response(
-        orjson.dumps(document),
-        status_code=status,
-        media_type=JSON,
-        headers={"cache-control": "no-store"} | (headers or {}),
-    )
+        return json_of(document, status=status, headers=headers)
 
 
 def _matches(if_none_match: str | None, tag: str) -> bool:

@@ -11,16 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from ledger.errors import RejectedError
 from ledger.order import Status
 from ledger.units import Sen, parse_myr
+from oracle_api.pages import is_id
 
 MAX_ITEMS = 50
 MAX_QUANTITY = 100
 MAX_AMOUNT_SEN = 10_000_00
 """RM 10,000: no cafeteria order is larger, a typing error is."""
 
-MAX_LIST = 100
-
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
-_ORDER_ID = re.compile(r"ord_[0-9a-z]{26}", re.ASCII)
 
 
 class Item(BaseModel):
@@ -104,7 +102,7 @@ def read_order_id(text: str) -> str:
     Raises:
         RejectedError: `order_not_found`.
     """
-    if _ORDER_ID.fullmatch(text) is None:
+    if not is_id(text, prefix="ord"):
         raise order_not_found()
     return text
 
@@ -124,30 +122,6 @@ def read_statuses(text: str | None, default: Sequence[Status]) -> Sequence[Statu
         raise RejectedError(
             "status_unknown", f"status must be a list of: {names}", param="status"
         ) from None
-
-
-def read_limit(text: str | None, *, default: int = 50) -> int:
-    """How many orders a page may have.
-
-    Raises:
-        RejectedError: `limit_invalid`.
-    """
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_LIST):  # noqa: PLR2004 - before int() reads it
-        raise RejectedError("limit_invalid", f"limit must be 1 to {MAX_LIST}", param="limit")
-    return int(text)
-
-
-def read_before(text: str | None) -> str | None:
-    """Where a page ends: an order's id, as `next` gave it.
-
-    Raises:
-        RejectedError: `before_invalid`.
-    """
-    if text is not None and _ORDER_ID.fullmatch(text) is None:
-        raise RejectedError("before_invalid", "before must be an order's id", param="before")
-    return text
 
 
 def order_not_found() -> RejectedError:

@@ -1,0 +1,126 @@
+"""Spends from budgets, in this process's memory or in a Redis that all replicas share."""
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter as SharedMovingWindow
+from limits.aio.strategies import SlidingWindowCounterRateLimiter as SharedSlidingWindow
+from limits.errors import StorageError
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+
+from oracle_api.budgets.policy import Budget
+from oracle_api.problems import Header
+
+log = structlog.get_logger()
+
+EXACT_UP_TO: Final = 60
+"""Small budgets remember each spending; larger ones estimate by two counters, in fixed memory."""
+
+REDIS_TIMEOUT_SECONDS: Final = 0.25
+RETRY_REDIS_AFTER_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What became of one request; `reset_seconds` until the budget is whole again."""
+
+    budget: Budget
+    is_allowed: bool
+    remaining: int
+    reset_seconds: int
+
+    @property
+    def headers(self) -> tuple[Header, ...]:
+        """`RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10)."""
+        name = self.budget.name
+        policy = f'"{name}";q={self.budget.limit};w={self.budget.window_seconds}'
+        state = f'"{name}";r={self.remaining};t={self.reset_seconds}'
+        return ((b"ratelimit-policy", policy.encode()), (b"ratelimit", state.encode()))
+
+
+class Spender(Protocol):
+    """Spends one from a caller's budget."""
+
+    async def spend(self, budget: Budget, whose: str) -> Spending:
+        """Spend one, unless nothing is left."""
+
+
+class MemorySpender:
+    """Budgets of this process alone."""
+
+    def __init__(self) -> None:
+        storage = MemoryStorage()
+        self._exact = MovingWindowRateLimiter(storage)
+        self._estimated = SlidingWindowCounterRateLimiter(storage)
+
+    async def spend(self, budget: Budget, whose: str) -> Spending:
+        """Spend one, unless nothing is left."""
+        item = _item(budget)
+        strategy = self._exact if budget.limit <= EXACT_UP_TO else self._estimated
+        is_allowed = strategy.hit(item, budget.name, whose)
+        stats = strategy.get_window_stats(item, budget.name, whose)
+        return _spending(budget, is_allowed, stats.remaining, stats.reset_time)
+
+
+class RedisSpender:
+    """Budgets that all replicas share, spent atomically by scripts inside Redis.
+
+    While Redis is away each replica counts for itself: a payment must not fail for want of a
+    counter, and nobody gets more than one budget for each replica.
+    """
+
+    def __init__(self, url: str) -> None:
+        storage = RedisStorage(
+            f"async+{url}",
+            implementation="redispy",
+            wrap_exceptions=True,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+        )
+        self._exact = SharedMovingWindow(storage)
+        self._estimated = SharedSlidingWindow(storage)
+        self._alone = MemorySpender()
+        self._away_until = 0.0
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether this replica counts for itself because Redis does not answer."""
+        return asyncio.get_running_loop().time() < self._away_until
+
+    async def spend(self, budget: Budget, whose: str) -> Spending:
+        """Spend one, unless nothing is left."""
+        if self.is_alone:
+            return await self._alone.spend(budget, whose)
+        item = _item(budget)
+        strategy = self._exact if budget.limit <= EXACT_UP_TO else self._estimated
+        try:
+            is_allowed = await strategy.hit(item, budget.name, whose)
+            stats = await strategy.get_window_stats(item, budget.name, whose)
+        except StorageError as error:
+            log.warning("budgets are not shared: Redis does not answer", error=str(error))
+            self._away_until = asyncio.get_running_loop().time() + RETRY_REDIS_AFTER_SECONDS
+            return await self._alone.spend(budget, whose)
+        return _spending(budget, is_allowed, stats.remaining, stats.reset_time)
+
+
+def spender_for(redis_url: str | None) -> Spender:
+    """The way of counting that the settings ask for."""
+    return MemorySpender() if redis_url is None else RedisSpender(redis_url)
+
+
+def _item(budget: Budget) -> RateLimitItemPerSecond:
+    return RateLimitItemPerSecond(budget.limit, budget.window_seconds)
+
+
+def _spending(budget: Budget, is_allowed: bool, remaining: int, reset_time: float) -> Spending:  # noqa: FBT001 - the library's answer
+    reset_seconds = max(1, math.ceil(reset_time - time.time()))
+    return Spending(
+        budget, is_allowed, max(0, remaining), min(reset_seconds, budget.window_seconds)
+    )

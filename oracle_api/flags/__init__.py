@@ -1,0 +1,1 @@
+"""Callers who behave oddly, shown to an admin."""

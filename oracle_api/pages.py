@@ -1,0 +1,52 @@
+"""Lists come in pages, newest first, each naming the cursor of the next."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from ledger.errors import RejectedError
+
+MAX_LIMIT: Final = 100
+DEFAULT_LIMIT: Final = 50
+
+
+def read_limit(text: str | None, *, default: int = DEFAULT_LIMIT) -> int:
+    """How many entries a page may have.
+
+    Raises:
+        RejectedError: `limit_invalid`.
+    """
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_LIMIT):  # noqa: PLR2004 - before int() reads it
+        raise RejectedError("limit_invalid", f"limit must be 1 to {MAX_LIMIT}", param="limit")
+    return int(text)
+
+
+def read_before(text: str | None, *, prefix: str) -> str | None:
+    """Where a page ends: an id, as `next` gave it.
+
+    Raises:
+        RejectedError: `before_invalid`.
+    """
+    if text is not None and not is_id(text, prefix=prefix):
+        raise RejectedError(
+            "before_invalid", f"before must be an id that begins with {prefix}_", param="before"
+        )
+    return text
+
+
+def is_id(text: str, *, prefix: str) -> bool:
+    """Whether this can be one of our sortable ids."""
+    return _id_pattern(prefix).fullmatch(text) is not None
+
+
+@lru_cache(maxsize=64)
+def _id_pattern(prefix: str) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(prefix)}_[0-9a-z]{{26}}", re.ASCII)
+
+
+def page_document(data: Sequence[Any], *, next_cursor: str | None) -> dict[str, Any]:
+    """A page as it goes over the wire; `next` is what `before` takes."""
+    return {"data": list(data), "hasMore": next_cursor is not None, "next": next_cursor}
