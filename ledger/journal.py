@@ -42,6 +42,10 @@ def order_event_data(order: Order, now: Standing) -> dict[str, Any]:
         "amountMyr": format_myr(order.amount_myr),
         "amountReceived": format_bill(now.amount_received),
         "amountOwedBack": format_bill(now.amount_owed_back),
+        "confirmationPolicy": {
+            "requiredFinality": str(order.required_finality),
+            "reason": str(order.policy_reason),
+        },
         "payment": None
         if covering is None
         else {

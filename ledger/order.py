@@ -29,6 +29,14 @@ class Finality(StrEnum):
     FINALIZED = "finalized"
 
 
+class PolicyReason(StrEnum):
+    """Why an order waits for the depth that it waits for."""
+
+    AMOUNT = "amount"
+    PAYER_EXPOSURE = "payer_exposure"
+    STORE_EXPOSURE = "store_exposure"
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What the status depends on; `amount_due` in base units, times in Unix seconds."""
@@ -41,6 +49,7 @@ class Order:
     is_cancelled: bool = False
     was_paid: bool = False
     """Whether the journal ever said `paid`, which later chain events cannot make unsaid."""
+    policy_reason: PolicyReason = PolicyReason.AMOUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,8 @@ class Payment:
     log_index: int
     tx_hash: bytes
     amount: Units
+    sender: bytes = b""
+    """Whose BILL it was, 20 bytes; empty where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)

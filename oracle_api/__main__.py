@@ -49,6 +49,10 @@ def serve() -> None:
       BILLCOIN_ORDER_TTL_SECONDS (900)       how long an order can be paid
       BILLCOIN_INCLUDED_LIMIT_MYR (50.00)    orders up to this are released at inclusion,
       BILLCOIN_SAFE_LIMIT_MYR (500.00)       up to this at `safe`, above at `finalized`
+      BILLCOIN_PAYER_EXPOSURE_LIMIT_MYR (10000.00)
+      BILLCOIN_STORE_EXPOSURE_LIMIT_MYR (100000.00)
+                                             what one payer, and this store, may have released at
+                                             inclusion and not final; beyond, orders wait for `safe`
       BILLCOIN_MAX_OBSERVATION_AGE_SECONDS (10), BILLCOIN_MAX_BLOCKS_BEHIND (5),
       BILLCOIN_MAX_TIP_AGE_SECONDS (60), BILLCOIN_NODES_REQUIRED (more than half)
                                              beyond these the oracle refuses to answer

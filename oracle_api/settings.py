@@ -29,6 +29,9 @@ MAX_RATE = Decimal(1_000_000)
 RATE_DECIMALS = 8
 """As many as the ledger keeps of an order's rate."""
 
+MAX_EXPOSURE_SEN = 10**15
+"""More ringgit than there are, and less than a database's integer holds."""
+
 
 def _address(value: Any) -> bytes:
     if isinstance(value, bytes):
@@ -73,6 +76,7 @@ HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za
 Names = Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_names)]
 Address = Annotated[bytes, BeforeValidator(_address)]
 Ringgit = Annotated[Sen, BeforeValidator(_ringgit)]
+Exposure = Annotated[Ringgit, Field(ge=0, le=MAX_EXPOSURE_SEN)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -122,6 +126,8 @@ class Settings(BudgetSettings, BaseSettings):
     order_ttl_seconds: int = Field(default=900, ge=1, le=86_400)
     included_limit_myr: Ringgit = Sen(50_00)
     safe_limit_myr: Ringgit = Sen(500_00)
+    payer_exposure_limit_myr: Exposure = Sen(10_000_00)
+    store_exposure_limit_myr: Exposure = Sen(100_000_00)
     max_observation_age_seconds: Seconds = 10.0
     max_blocks_behind: int = Field(default=5, ge=0)
     max_tip_age_seconds: Seconds = 60.0
@@ -174,6 +180,8 @@ class Settings(BudgetSettings, BaseSettings):
             "rateMyrPerBill": str(self.rate_myr_per_bill),
             "includedLimitMyr": format_myr(self.included_limit_myr),
             "safeLimitMyr": format_myr(self.safe_limit_myr),
+            "payerExposureLimitMyr": format_myr(self.payer_exposure_limit_myr),
+            "storeExposureLimitMyr": format_myr(self.store_exposure_limit_myr),
         }
 
 

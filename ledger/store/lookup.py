@@ -23,7 +23,7 @@ SELECT asked.tx_hash AS asked,
        o.id, o.amount_due, o.amount_myr, o.required_finality, o.expires_at, o.cancelled_at,
        o.paid_at,
        paid.block_number, paid.block_hash, paid."timestamp", paid.log_index, paid.tx_hash,
-       paid.amount
+       paid.amount, paid.sender
 FROM chain c
 LEFT JOIN observation v ON v.chain_id = c.chain_id
 CROSS JOIN unnest($2::bytea[]) AS asked (tx_hash)
@@ -39,7 +39,8 @@ LEFT JOIN LATERAL (
 ) claim ON true
 LEFT JOIN orders o ON o.id = claim.order_id
 LEFT JOIN LATERAL (
-    SELECT t.block_number, t.block_hash, b."timestamp", t.log_index, t.tx_hash, t.amount
+    SELECT t.block_number, t.block_hash, b."timestamp", t.log_index, t.tx_hash, t.amount,
+           t.sender
     FROM payment p
     JOIN transfer t USING (chain_id, block_hash, log_index)
     JOIN block b ON b.chain_id = t.chain_id AND b.hash = t.block_hash

@@ -10,7 +10,7 @@ import asyncpg
 
 from ledger.errors import RejectedError
 from ledger.journal import Event
-from ledger.order import Finality, Status
+from ledger.order import Finality, PolicyReason, Status
 from ledger.store.journal import append_events, notify
 from ledger.store.pool import Connection
 from ledger.units import Sen, Units
@@ -19,9 +19,10 @@ INSERT = """
 INSERT INTO orders (
     id, chain_id, store_id, reference, items, amount_myr, rate_myr_per_bill, amount_due, address,
     required_finality, created_at, expires_at, status, amount_received, amount_owed_back, version,
-    idempotency_key, request_digest
+    idempotency_key, request_digest, payer_exposure_limit, store_exposure_limit
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'awaiting_payment', 0, 0, 0, $13, $14
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'awaiting_payment', 0, 0, 0, $13, $14,
+    $15, $16
 )
 ON CONFLICT (idempotency_key) DO NOTHING
 RETURNING id
@@ -32,7 +33,8 @@ SET_VERSION = "UPDATE orders SET version = $2 WHERE id = $1"
 _COLUMNS = """
 SELECT id, chain_id, store_id, reference, items, amount_myr, rate_myr_per_bill, amount_due,
        address, required_finality, created_at, expires_at, cancelled_at, paid_at, settled_at,
-       status, amount_received, amount_owed_back, version
+       status, amount_received, amount_owed_back, version, policy_reason, payer_exposure_limit,
+       store_exposure_limit
 FROM orders
 """
 
@@ -64,7 +66,11 @@ RETURNING id
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order to be written; `expires_at` in Unix seconds, addresses 20 bytes."""
+    """An order to be written; `expires_at` in Unix seconds, addresses 20 bytes.
+
+    The exposure limits are stored with it, since the indexer, which applies them, reads no
+    settings of the oracle; None is no limit.
+    """
 
     id: str
     chain_id: int
@@ -80,6 +86,8 @@ class NewOrder:
     expires_at: int
     idempotency_key: str
     request_digest: bytes
+    payer_exposure_limit: Sen | None = None
+    store_exposure_limit: Sen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,9 @@ class StoredOrder:
     amount_received: Units
     amount_owed_back: Units
     version: int
+    policy_reason: PolicyReason
+    payer_exposure_limit: Sen | None
+    store_exposure_limit: Sen | None
 
 
 async def insert_order(
@@ -133,6 +144,8 @@ async def insert_order(
         order.expires_at,
         order.idempotency_key,
         order.request_digest,
+        order.payer_exposure_limit,
+        order.store_exposure_limit,
     )
     if inserted is None:
         return await _replayed(connection, order), True
@@ -188,6 +201,7 @@ def _stored(row: asyncpg.Record) -> StoredOrder:
     fields = dict(row)
     fields["status"] = Status(fields["status"])
     fields["required_finality"] = Finality(fields["required_finality"])
+    fields["policy_reason"] = PolicyReason(fields["policy_reason"])
     for name in ("amount_due", "amount_received", "amount_owed_back"):
         fields[name] = Units(int(fields[name]))
     return StoredOrder(**fields)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import accumulate
@@ -9,7 +10,17 @@ from itertools import accumulate
 import asyncpg
 
 from ledger.journal import Event, standing_events
-from ledger.order import Depths, Finality, Order, Payment, Standing, Status, standing
+from ledger.order import (
+    Depths,
+    Finality,
+    Order,
+    Payment,
+    PolicyReason,
+    Standing,
+    Status,
+    standing,
+)
+from ledger.store.exposure import Judged, within_exposure
 from ledger.store.journal import append_events
 from ledger.store.pool import Connection
 from ledger.units import Sen, Units
@@ -17,13 +28,15 @@ from ledger.units import Sen, Units
 # In the order of their ids, so that two writers never wait for each other in a circle; and without
 # locking the key, which a claimed payment's reference holds while its order is being cancelled.
 LOCK_ORDERS = """
-SELECT id, amount_due, amount_myr, required_finality, expires_at, cancelled_at, paid_at, status,
+SELECT id, chain_id, store_id, amount_due, amount_myr, required_finality, policy_reason,
+       payer_exposure_limit, store_exposure_limit, expires_at, cancelled_at, paid_at, status,
        amount_received, amount_owed_back, covering_number
 FROM orders WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """
 
 CANONICAL_PAYMENTS = """
-SELECT p.order_id, t.block_number, t.block_hash, b."timestamp", t.log_index, t.tx_hash, t.amount
+SELECT p.order_id, t.block_number, t.block_hash, b."timestamp", t.log_index, t.tx_hash, t.amount,
+       t.sender
 FROM payment p
 JOIN transfer t USING (chain_id, block_hash, log_index)
 JOIN block b ON b.chain_id = t.chain_id AND b.hash = t.block_hash
@@ -50,13 +63,21 @@ UPDATE orders AS o SET
     amount_received = new.amount_received,
     amount_owed_back = new.amount_owed_back,
     covering_number = new.covering_number,
+    payer = new.payer,
+    required_finality = new.required_finality,
+    policy_reason = new.policy_reason,
     paid_at = CASE WHEN new.status IN ('paid', 'settled') THEN coalesce(o.paid_at, $7)
               ELSE o.paid_at END,
     settled_at = CASE WHEN new.status = 'settled' THEN coalesce(o.settled_at, $7)
                  ELSE o.settled_at END,
     version = new.version
-FROM unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[], $5::bigint[], $6::bigint[])
-    AS new (id, status, amount_received, amount_owed_back, covering_number, version)
+FROM unnest(
+    $1::text[], $2::text[], $3::numeric[], $4::numeric[], $5::bigint[], $6::bigint[],
+    $8::bytea[], $9::text[], $10::text[]
+) AS new (
+    id, status, amount_received, amount_owed_back, covering_number, version,
+    payer, required_finality, policy_reason
+)
 WHERE o.id = new.id
 """
 
@@ -95,12 +116,12 @@ async def refresh_standings(
         return []
     rows = await connection.fetch(LOCK_ORDERS, list(order_ids))
     payments = await read_payments(connection, order_ids)
-    changes: list[tuple[Standing, list[Event]]] = []
-    for row in rows:
-        order = read_order(row)
-        after = standing(order, payments[order.id], depths)
-        if _differs(row, after) or _has_moved(row, after, retracted_above):
-            changes.append((after, standing_events(order, Status(row["status"]), after)))
+    judged = [_judge(row, payments[row["id"]], depths) for row in rows]
+    changes: list[tuple[Judged, list[Event]]] = []
+    for one in await within_exposure(connection, judged, depths):
+        if _differs(one.row, one.after) or _has_moved(one.row, one.after, retracted_above):
+            events = standing_events(one.order, Status(one.row["status"]), one.after)
+            changes.append((one, events))
     events = [event for _, told in changes for event in told]
     numbers = await append_events(connection, events, now=now)
     await _save(connection, changes, numbers, now)
@@ -126,6 +147,7 @@ def read_payment(row: asyncpg.Record) -> Payment:
         log_index=row["log_index"],
         tx_hash=row["tx_hash"],
         amount=Units(int(row["amount"])),
+        sender=row["sender"],
     )
 
 
@@ -140,6 +162,11 @@ def read_order(row: asyncpg.Record) -> Order:
         is_cancelled=row["cancelled_at"] is not None,
         was_paid=row["paid_at"] is not None,
     )
+
+
+def _judge(row: asyncpg.Record, payments: Sequence[Payment], depths: Depths) -> Judged:
+    order = replace(read_order(row), policy_reason=PolicyReason(row["policy_reason"]))
+    return Judged(row, order, payments, standing(order, payments, depths))
 
 
 def _differs(row: asyncpg.Record, after: Standing) -> bool:
@@ -163,7 +190,7 @@ def _covering_number(after: Standing) -> int | None:
 
 async def _save(
     connection: Connection,
-    changes: Sequence[tuple[Standing, list[Event]]],
+    changes: Sequence[tuple[Judged, list[Event]]],
     numbers: Sequence[int],
     now: datetime,
 ) -> None:
@@ -173,10 +200,13 @@ async def _save(
     await connection.execute(
         SAVE,
         [told[-1].order_id for _, told in changes],
-        [str(after.status) for after, _ in changes],
-        [Decimal(after.amount_received) for after, _ in changes],
-        [Decimal(after.amount_owed_back) for after, _ in changes],
-        [_covering_number(after) for after, _ in changes],
+        [str(one.after.status) for one, _ in changes],
+        [Decimal(one.after.amount_received) for one, _ in changes],
+        [Decimal(one.after.amount_owed_back) for one, _ in changes],
+        [_covering_number(one.after) for one, _ in changes],
         [numbers[count - 1] for count in last_told],
         now,
+        [one.after.covering and one.after.covering.sender for one, _ in changes],
+        [str(one.order.required_finality) for one, _ in changes],
+        [str(one.order.policy_reason) for one, _ in changes],
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import Response
 
-from ledger.order import Finality, Status
+from ledger.order import Finality, PolicyReason, Status
 from oracle_api.documentation import (
     INTERNAL,
     MALFORMED,
@@ -24,6 +24,7 @@ PAYMENT_EXAMPLE = {
     "blockNumber": 4211,
     "blockHash": "0x" + "a1" * 32,
     "amount": "0.25",
+    "sender": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
     "confirmedAt": "2026-04-10T08:15:23Z",
 }
 
@@ -52,7 +53,12 @@ ORDER_EXAMPLE: dict[str, Any] = {
     "orderAddress": "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
     "paymentUri": "ethereum:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed@31337/transfer"
     "?address=0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359&uint256=250000000000000000",
-    "confirmationPolicy": {"requiredFinality": "included"},
+    "confirmationPolicy": {
+        "requiredFinality": "included",
+        "reason": "amount",
+        "payerExposureLimitMyr": "10000.00",
+        "storeExposureLimitMyr": "100000.00",
+    },
     "createdAt": "2026-04-10T08:15:20.113Z",
     "expiresAt": "2026-04-10T08:30:20Z",
     "cancelledAt": None,
@@ -75,7 +81,10 @@ ORDER_SCHEMA: dict[str, Any] = {
         "confirmationPolicy": {
             "type": "object",
             "properties": {
-                "requiredFinality": {"type": "string", "enum": [str(one) for one in Finality]}
+                "requiredFinality": {"type": "string", "enum": [str(one) for one in Finality]},
+                "reason": {"type": "string", "enum": [str(one) for one in PolicyReason]},
+                "payerExposureLimitMyr": {"type": ["string", "null"]},
+                "storeExposureLimitMyr": {"type": ["string", "null"]},
             },
         },
         "createdAt": _TEXT | {"format": "date-time"},

@@ -47,7 +47,7 @@ class OrderWriter:
             "token": self._token_text,
             "orderAddress": format_address(order.address),
             "paymentUri": self.payment_uri(order),
-            "confirmationPolicy": {"requiredFinality": str(order.required_finality)},
+            "confirmationPolicy": _policy(order),
             "createdAt": rfc3339(order.created_at),
             "expiresAt": rfc3339_seconds(order.expires_at),
             "cancelledAt": order.cancelled_at and rfc3339(order.cancelled_at),
@@ -71,6 +71,16 @@ class OrderWriter:
         return format_payment_uri(request)
 
 
+def _policy(order: StoredOrder) -> dict[str, Any]:
+    payer, store = order.payer_exposure_limit, order.store_exposure_limit
+    return {
+        "requiredFinality": str(order.required_finality),
+        "reason": str(order.policy_reason),
+        "payerExposureLimitMyr": None if payer is None else format_myr(payer),
+        "storeExposureLimitMyr": None if store is None else format_myr(store),
+    }
+
+
 def _payment(payment: Payment) -> dict[str, Any]:
     return {
         "txHash": to_hex(payment.tx_hash),
@@ -78,5 +88,6 @@ def _payment(payment: Payment) -> dict[str, Any]:
         "blockNumber": payment.block_number,
         "blockHash": to_hex(payment.block_hash),
         "amount": format_bill(payment.amount),
+        "sender": format_address(payment.sender),
         "confirmedAt": rfc3339_seconds(payment.block_timestamp),
     }

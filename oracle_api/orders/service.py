@@ -123,6 +123,8 @@ class OrderService:
             expires_at=int(now) + settings.order_ttl_seconds,
             idempotency_key=key,
             request_digest=request.digest(),
+            payer_exposure_limit=settings.payer_exposure_limit_myr,
+            store_exposure_limit=settings.store_exposure_limit_myr,
         )
 
     def _price(self, request: NewOrderRequest) -> tuple[list[dict[str, Any]], Sen]:

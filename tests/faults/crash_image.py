@@ -15,7 +15,8 @@ TABLES = {
     "payment": "SELECT * FROM payment ORDER BY block_hash, log_index",
     "orders": """
         SELECT id, status, amount_due, amount_received, amount_owed_back, covering_number, version,
-               paid_at IS NOT NULL, settled_at IS NOT NULL, cancelled_at
+               paid_at IS NOT NULL, settled_at IS NOT NULL, cancelled_at, required_finality,
+               policy_reason, payer
         FROM orders ORDER BY id
     """,
     "event": "SELECT seq, type, order_id, data FROM event ORDER BY seq",

@@ -35,6 +35,7 @@ DUE = 10
 SECONDS_PER_BLOCK = 10
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NEVER = 10**9
+PAYER = b"\x99" * 20
 DEPLOYMENT = Deployment(CHAIN_ID, b"\x01" * 20, b"\x02" * 20, b"\x03" * 20, b"\x04" * 20)
 
 
@@ -43,11 +44,15 @@ def tx(name: str) -> bytes:
 
 
 def make_block(
-    parent: Header, *payments: tuple[bytes, int, str], branch: str = "a", seconds: int | None = None
+    parent: Header,
+    *payments: tuple[bytes, int, str],
+    branch: str = "a",
+    seconds: int | None = None,
+    sender: bytes = PAYER,
 ) -> ProvenBlock:
     """A block on `parent`, each payment given as recipient, units and the transaction's name."""
     number = parent.number + 1
-    hashed = f"{branch}/{number}/{parent.hash.hex()}/{payments}/{seconds}"
+    hashed = f"{branch}/{number}/{parent.hash.hex()}/{payments}/{seconds}/{sender.hex()}"
     header = Header(
         number=number,
         hash=keccak256(hashed.encode()),
@@ -57,7 +62,7 @@ def make_block(
         receipts_root=bytes(32),
     )
     transfers = tuple(
-        Transfer(index, index, tx(name), b"\x99" * 20, recipient, Units(units))
+        Transfer(index, index, tx(name), sender, recipient, Units(units))
         for index, (recipient, units, name) in enumerate(payments)
     )
     return ProvenBlock(header, transfers)

@@ -51,7 +51,12 @@ async def test_an_order_locks_rate_amount_address_and_expiry(client: Client) -> 
         "chainId": CHAIN_ID,
         "token": format_address(DEPLOYMENT.token),
         "orderAddress": format_address(address),
-        "confirmationPolicy": {"requiredFinality": "included"},
+        "confirmationPolicy": {
+            "requiredFinality": "included",
+            "reason": "amount",
+            "payerExposureLimitMyr": "10000.00",
+            "storeExposureLimitMyr": "100000.00",
+        },
         "cancelledAt": None,
         "paidAt": None,
         "settledAt": None,
@@ -81,7 +86,7 @@ async def test_larger_orders_wait_deeper(client: Client) -> None:
         ("500.01", "finalized"),
     ):
         order = await client.order(amount)
-        assert order["confirmationPolicy"] == {"requiredFinality": finality}
+        assert order["confirmationPolicy"]["requiredFinality"] == finality
 
 
 async def test_a_repeated_request_gives_the_same_order(client: Client) -> None:

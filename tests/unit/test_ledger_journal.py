@@ -64,6 +64,7 @@ def test_events_tell_amounts_in_decimals_and_the_covering_payment() -> None:
         "amountMyr": "1.80",
         "amountReceived": "1",
         "amountOwedBack": "0.75",
+        "confirmationPolicy": {"requiredFinality": "included", "reason": "amount"},
         "payment": {
             "txHash": "0x" + "01" * 32,
             "logIndex": 3,
