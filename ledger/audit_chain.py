@@ -47,6 +47,11 @@ class Tampering:
     message: str
 
 
+def moment_text(at: datetime) -> str:
+    """The time as it is hashed and shown: RFC 3339 in UTC, to the microsecond."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
 def entry_hash(seq: int, entry: AuditEntry, previous_hash: bytes) -> bytes:
     """SHA-256 over the entry in its place, 32 bytes.
 
@@ -55,7 +60,7 @@ def entry_hash(seq: int, entry: AuditEntry, previous_hash: bytes) -> bytes:
     """
     fields = [
         seq,
-        entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        moment_text(entry.at),
         entry.actor,
         entry.action,
         entry.subject,

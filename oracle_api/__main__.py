@@ -6,6 +6,7 @@ import typer
 
 from ledger.errors import RejectedError
 from oracle_api.application import create_oracle
+from oracle_api.audit_log.commands import audit_log
 from oracle_api.logs import configure_logs
 from oracle_api.server import serve as serve_oracle
 from oracle_api.settings import read_settings
@@ -17,6 +18,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+app.add_typer(audit_log, name="audit-log")
 
 
 @app.callback()

@@ -1,6 +1,7 @@
 """The audit log takes what it is told, keeps it, and shows any attempt to change it."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from devnet.services import console_script, service_environment
 from ledger.audit_chain import AuditEntry
 from ledger.store.audit_log import check_audit_log, read_audit_page, record_audit
 from ledger.store.pool import Connection, connect
@@ -146,6 +148,40 @@ async def test_the_owner_s_tampering_is_found(
     found = (await check_audit_log(owner))[2]
     assert found is not None
     assert (found.code, found.seq) == (code, seq)
+
+
+async def test_the_command_tells_a_sound_log_from_another(
+    ledger_url: str, owner: Connection
+) -> None:
+    await record(owner, entry(n=1), entry(n=2))
+    status, sound = await verify(ledger_url)
+    assert (status, sound["sound"], sound["entries"]) == (0, True, 2)
+    assert (await verify(ledger_url, "--known", sound["head"]))[0] == 0
+    # Who owns the database can write the whole chain anew, but not what was noted elsewhere.
+    await owner.execute("ALTER TABLE audit_entry DISABLE TRIGGER ALL")
+    await owner.execute("DELETE FROM audit_entry")
+    await owner.execute("UPDATE audit_head SET last_seq = 0, last_hash = $1", b"\0" * 32)
+    await record(owner, entry(n=1), entry(n=3))
+    assert (await verify(ledger_url))[0] == 0
+    status, forged = await verify(ledger_url, "--known", sound["head"])
+    assert (status, forged["tampering"]["code"]) == (1, "known_differs")
+
+
+async def test_a_head_that_is_none_is_refused(ledger_url: str) -> None:
+    assert (await verify(ledger_url, "--known", "2:xyz"))[0] == 2
+
+
+async def verify(url: str, *options: str) -> tuple[int, Any]:
+    process = await asyncio.create_subprocess_exec(
+        console_script("billcoin-oracle"),
+        *("audit-log", "verify", "--json", *options),
+        env=service_environment({"DATABASE_URL": url}),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, json.loads(output) if output else None
 
 
 def test_every_table_says_what_the_oracle_may_do_with_it() -> None:
