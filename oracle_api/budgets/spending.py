@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from limits import RateLimitItemPerSecond
@@ -24,6 +24,7 @@ EXACT_UP_TO: Final = 60
 """Small budgets remember each spending; larger ones estimate by two counters, in fixed memory."""
 
 REDIS_TIMEOUT_SECONDS: Final = 0.25
+MAX_REDIS_CONNECTIONS: Final = 20
 RETRY_REDIS_AFTER_SECONDS: Final = 5.0
 
 
@@ -51,6 +52,9 @@ class Spender(Protocol):
     async def spend(self, budget: Budget, whose: str) -> Spending:
         """Spend one, unless nothing is left."""
 
+    async def close(self) -> None:
+        """Let go of connections."""
+
 
 class MemorySpender:
     """Budgets of this process alone."""
@@ -68,6 +72,9 @@ class MemorySpender:
         stats = strategy.get_window_stats(item, budget.name, whose)
         return _spending(budget, is_allowed, stats.remaining, stats.reset_time)
 
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
 
 class RedisSpender:
     """Budgets that all replicas share, spent atomically by scripts inside Redis.
@@ -76,13 +83,20 @@ class RedisSpender:
     counter, and nobody gets more than one budget for each replica.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout_seconds: float = REDIS_TIMEOUT_SECONDS) -> None:
+        # The extra `redis` is only needed here.
+        from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415
+
+        self._connections = BlockingConnectionPool.from_url(
+            url,
+            max_connections=MAX_REDIS_CONNECTIONS,
+            timeout=timeout_seconds,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+        )
+        options: dict[str, Any] = {"connection_pool": self._connections}
         storage = RedisStorage(
-            f"async+{url}",
-            implementation="redispy",
-            wrap_exceptions=True,
-            socket_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+            f"async+{url}", implementation="redispy", wrap_exceptions=True, **options
         )
         self._exact = SharedMovingWindow(storage)
         self._estimated = SharedSlidingWindow(storage)
@@ -108,6 +122,10 @@ class RedisSpender:
             self._away_until = asyncio.get_running_loop().time() + RETRY_REDIS_AFTER_SECONDS
             return await self._alone.spend(budget, whose)
         return _spending(budget, is_allowed, stats.remaining, stats.reset_time)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._connections.disconnect()
 
 
 def spender_for(redis_url: str | None) -> Spender:

@@ -1,0 +1,138 @@
+"""Budgets are exact, apart from each other, shared by replicas, and outlive Redis."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+
+from devnet.ports import free_port
+from oracle_api.access.principal import ANONYMOUS, OPEN, Principal, Role
+from oracle_api.budgets.policy import Budget, BudgetPolicy, spender_of
+from oracle_api.budgets.settings import BudgetSettings
+from oracle_api.budgets.spending import MemorySpender, RedisSpender, Spender
+
+TEN = Budget("attempts", 10)
+MANY = Budget("requests", 100)
+VALIDATE = ("POST", "/api/v1/payments/validate")
+
+
+@pytest.fixture
+async def redis_url() -> AsyncIterator[str]:
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        program,
+        *("--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            await writer.wait_closed()
+            break
+    yield f"redis://127.0.0.1:{port}/0"
+    if process.returncode is None:
+        process.terminate()
+        await process.wait()
+
+
+async def allowed(spender: Spender, budget: Budget, whose: str, times: int) -> int:
+    spent = await asyncio.gather(*(spender.spend(budget, whose) for _ in range(times)))
+    return sum(one.is_allowed for one in spent)
+
+
+@pytest.mark.parametrize("budget", [TEN, MANY], ids=["exact", "estimated"])
+async def test_a_budget_is_spent_to_its_last_and_no_further(budget: Budget) -> None:
+    spender = MemorySpender()
+    assert await allowed(spender, budget, "acc_1", budget.limit + 20) == budget.limit
+    refused = await spender.spend(budget, "acc_1")
+    assert (refused.is_allowed, refused.remaining) == (False, 0)
+    assert 1 <= refused.reset_seconds <= 60
+
+
+async def test_nobody_spends_another_s_budget() -> None:
+    spender = MemorySpender()
+    assert await allowed(spender, TEN, "acc_1", 50) == 10
+    assert await allowed(spender, TEN, "acc_2", 50) == 10
+    assert await allowed(spender, MANY, "acc_1", 50) == 50
+
+
+async def test_the_headers_say_what_is_left() -> None:
+    first = await MemorySpender().spend(TEN, "acc_1")
+    policy, state = dict(first.headers)[b"ratelimit-policy"], dict(first.headers)[b"ratelimit"]
+    assert policy == b'"attempts";q=10;w=60'
+    assert state == b'"attempts";r=9;t=%d' % first.reset_seconds
+
+
+@pytest.mark.parametrize("budget", [TEN, MANY], ids=["exact", "estimated"])
+async def test_replicas_share_a_budget(redis_url: str, budget: Budget) -> None:
+    replicas = [RedisSpender(redis_url, timeout_seconds=20) for _ in range(3)]
+    spent = await asyncio.gather(
+        *(allowed(replica, budget, "acc_1", budget.limit) for replica in replicas)
+    )
+    assert sum(spent) == budget.limit
+    for replica in replicas:
+        assert not replica.is_alone
+        await replica.close()
+
+
+async def test_without_redis_each_replica_counts_for_itself() -> None:
+    spender = RedisSpender(f"redis://127.0.0.1:{free_port()}/0")
+    assert await allowed(spender, TEN, "acc_1", 1) == 1
+    assert spender.is_alone
+    assert await allowed(spender, TEN, "acc_1", 30) == 9
+    await spender.close()
+
+
+STUDENT = Principal("acc_s", frozenset({Role.STUDENT}))
+TILL = Principal("acc_t", frozenset({Role.TILL}))
+BOTH = Principal("acc_b", frozenset({Role.STUDENT, Role.PARTNER}))
+
+
+@pytest.mark.parametrize(
+    ("principal", "route", "name", "limit"),
+    [
+        (STUDENT, VALIDATE, "attempts", 10),
+        (STUDENT, ("POST", "/api/v1/payments/submit"), "attempts", 10),
+        (STUDENT, ("GET", "/api/v1/orders"), "requests", 3000),
+        (TILL, VALIDATE, "attempts", 600),
+        (BOTH, VALIDATE, "attempts", 6000),
+        (ANONYMOUS, VALIDATE, "attempts", 30),
+        (ANONYMOUS, ("GET", "/api/v1/catalogue"), "requests", 600),
+    ],
+)
+def test_the_budget_follows_from_caller_and_route(
+    principal: Principal, route: tuple[str, str], name: str, limit: int
+) -> None:
+    assert BudgetPolicy(BudgetSettings()).budget_of(principal, *route) == Budget(name, limit)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_probes_spend_nothing(path: str) -> None:
+    assert BudgetPolicy(BudgetSettings()).budget_of(ANONYMOUS, "GET", path) is None
+
+
+def test_open_access_spends_nothing() -> None:
+    assert BudgetPolicy(BudgetSettings()).budget_of(OPEN, *VALIDATE) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "spender"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("", "unknown"),
+    ],
+)
+def test_an_anonymous_caller_is_the_network_it_has(address: str, spender: str) -> None:
+    assert spender_of(Principal(client_address=address)) == spender
+    assert spender_of(Principal("acc_1", client_address=address)) == "acc_1"
