@@ -107,7 +107,7 @@ async def _proceed(
     first = cursor.tip.number + 1
     done = Progress(0, max(last - first + 1, 0), 0, 0.0, cursor)
     task = RangeTask(
-        node_url=settings.nodes[0].http,
+        node_url=settings.history_url(),
         chain_id=settings.chain_id,
         token=settings.token_address,
         first=first,

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledger.deployment import Deployment
+from ledger.errors import RejectedError
 
 _ADDRESS_LENGTH = 20
 
@@ -102,6 +103,22 @@ class IndexerSettings(DatabaseSettings):
         """The nodes, each with its WebSocket in the same place of the other list, if any."""
         pairs = zip_longest(self.node_http_url, self.node_ws_url)
         return tuple(NodeUrls(http, ws) for http, ws in pairs if http is not None)
+
+    def history_url(self, chosen: str | None = None) -> str:
+        """The node that history is read from: the chosen one, or the first that speaks HTTP.
+
+        Raises:
+            RejectedError: `http_node_needed`: batches of blocks are fetched over HTTP only.
+        """
+        urls = [chosen] if chosen is not None else [node.http for node in self.nodes]
+        for url in urls:
+            if url.startswith(("http://", "https://")):
+                return url
+        raise RejectedError(
+            "http_node_needed",
+            "history is read over HTTP: put an http:// URL into BILLCOIN_NODE_HTTP_URL "
+            "(audit and reindex take one as --node http://... too)",
+        )
 
     @property
     def required(self) -> int:

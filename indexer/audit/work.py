@@ -33,7 +33,7 @@ async def choose_task(
     """What to build anew, from `node` or else our first one; see `choose_range`."""
     first, last = await choose_range(connection, settings.chain_id, first, last)
     return RangeTask(
-        node_url=node or settings.nodes[0].http,
+        node_url=settings.history_url(node),
         chain_id=settings.chain_id,
         token=settings.token_address,
         first=first,

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from indexer.settings import IndexerSettings, NodeUrls
+from ledger.errors import RejectedError
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 
@@ -58,3 +59,16 @@ def test_the_quorum_is_more_than_half(count: int, required: int) -> None:
 def test_what_makes_no_sense_is_explained(changes: dict[str, object], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         settings(**changes)
+
+
+def test_history_is_read_from_the_first_node_that_speaks_http() -> None:
+    mixed = settings(node_http_url="ws://a,http://b,https://c")
+    assert mixed.history_url() == "http://b"
+    assert mixed.history_url("https://other") == "https://other"
+
+
+@pytest.mark.parametrize("chosen", [None, "ws://other", "other:8545"])
+def test_without_http_history_is_refused_with_what_to_do(chosen: str | None) -> None:
+    with pytest.raises(RejectedError, match="--node http://") as refused:
+        settings(node_http_url="ws://a,wss://b").history_url(chosen)
+    assert refused.value.code == "http_node_needed"
