@@ -37,13 +37,15 @@ async def take_in_history(
 ) -> Cursor:
     """Apply history up to the final block `until`, every block proven; the follower goes on.
 
-    The ranges come from one node that has that block; the quorum is asked about each range's end,
-    and a node that told another history is convicted.
+    The ranges come from one node that has that block and speaks HTTP; without one nothing is done,
+    and the follower takes block by block. The quorum is asked about each range's end, and a node
+    that told another history is convicted.
 
     Raises:
         TransientError: a range could not be had, or the tip is not on the node's chain.
     """
     holding, _ = await sources.opinions(until)
+    holding = [one for one in holding if one.node.rpc.url.startswith("http")]
     if until.number <= cursor.tip.number or not holding:
         return cursor
     best = min(holding, key=lambda source: source.rank())
