@@ -152,8 +152,12 @@ class _Starter:
         return start_service(name, [command], logs=self.folder, variables=variables)
 
     def services(self, variables: dict[str, str]) -> None:
-        """Start indexer and oracle."""
-        for name, command in (("billcoin-indexer", "run"), ("billcoin-oracle", "serve")):
+        """Start indexer, oracle and jobs; whoever waits for them waits for the first two."""
+        for name, command in (
+            ("billcoin-indexer", "run"),
+            ("billcoin-oracle", "serve"),
+            ("billcoin-oracle", "jobs"),
+        ):
             self._keep(self._service(name, command, variables))
 
 

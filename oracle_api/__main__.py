@@ -1,6 +1,7 @@
 """The command line of the oracle."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -9,7 +10,7 @@ from oracle_api.application import create_oracle
 from oracle_api.audit_log.commands import audit_log
 from oracle_api.logs import configure_logs
 from oracle_api.server import serve as serve_oracle
-from oracle_api.settings import read_settings
+from oracle_api.settings import Settings, read_settings
 
 app = typer.Typer(
     name="billcoin-oracle",
@@ -63,15 +64,45 @@ def serve() -> None:
       BILLCOIN_MAX_WAIT_SECONDS (30)         the longest `Prefer: wait` that is honoured
       BILLCOIN_STORE_ID (cafeteria)
       BILLCOIN_CATALOGUE                     JSON: [{"sku", "name", "priceMyr"}, ...]
+      BILLCOIN_JOBS_METRICS_HOST (127.0.0.1), BILLCOIN_JOBS_METRICS_PORT (none)
+                                             where `billcoin-oracle jobs` serves /metrics
       BILLCOIN_LOG_LEVEL (INFO)              DEBUG, INFO, WARNING or ERROR
     """  # noqa: D301 - typer takes \b as "keep these lines"
+    settings = _settings()
+    configure_logs(settings.log_level)
+    sys.exit(serve_oracle(create_oracle(settings), settings))
+
+
+@app.command()
+def jobs() -> None:
+    """Do what nobody waits for, until SIGTERM or Ctrl-C: jobs, scheduled work, webhooks.
+
+    Any number may run; they share the work. The settings are those of `serve`.
+    """
+    from oracle_api.jobs.commands import run_jobs  # noqa: PLC0415 - `serve` starts without it
+
+    settings = _settings()
+    configure_logs(settings.log_level)
+    sys.exit(run_jobs(settings))
+
+
+@app.command("jobs-status")
+def jobs_status(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show where the queue of jobs stands; exits with 0 when all is well."""
+    from oracle_api.jobs.commands import tell_status  # noqa: PLC0415 - `serve` starts without it
+
+    sys.exit(tell_status(_settings(), as_json=as_json))
+
+
+def _settings() -> Settings:
     try:
-        settings = read_settings()
+        return read_settings()
     except RejectedError as error:
         typer.echo(f"billcoin-oracle: wrong settings\n{error}", err=True)
         raise typer.Exit(2) from None
-    configure_logs(settings.log_level)
-    sys.exit(serve_oracle(create_oracle(settings), settings))
 
 
 def main() -> None:

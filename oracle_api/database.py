@@ -28,8 +28,11 @@ _AWAY: tuple[type[BaseException], ...] = (
 class Database:
     """A pool that connects when first needed, and the check that the ledger is ours."""
 
-    def __init__(self, url: str, deployment: Deployment) -> None:
+    def __init__(
+        self, url: str, deployment: Deployment, *, application_name: str = APPLICATION_NAME
+    ) -> None:
         self.url = url
+        self._application_name = application_name
         self.deployment = deployment
         self._pool: Pool | None = None
         self._is_deployment_checked = False
@@ -38,7 +41,7 @@ class Database:
         """Make the pool; the database need not be there yet."""
         self._pool = await open_pool(
             self.url,
-            application_name=APPLICATION_NAME,
+            application_name=self._application_name,
             min_size=0,
             max_size=POOL_SIZE,
             statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
@@ -61,7 +64,7 @@ class Database:
                 # wait for a quarter of an hour.
                 return await connect(
                     self.url,
-                    application_name=APPLICATION_NAME,
+                    application_name=self._application_name,
                     statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS,
                 )
 

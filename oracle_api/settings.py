@@ -137,6 +137,8 @@ class Settings(BudgetSettings, BaseSettings):
     catalogue: Annotated[tuple[Product, ...], Field(min_length=1), AfterValidator(_unique_skus)] = (
         DEFAULT_CATALOGUE
     )
+    jobs_metrics_host: str = "127.0.0.1"
+    jobs_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @cached_property

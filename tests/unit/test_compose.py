@@ -56,7 +56,7 @@ def settings_variables(script: str) -> set[str]:
 
 
 def test_the_processes_of_the_demo_are_all_there() -> None:
-    assert set(SERVICES) == {"postgres", "chain", "deploy", "migrate", "indexer", "oracle"}
+    assert set(SERVICES) == {"postgres", "chain", "deploy", "migrate", "indexer", "oracle", "jobs"}
 
 
 @pytest.mark.parametrize(("service", "command"), billcoin_commands())
@@ -81,13 +81,18 @@ def test_every_variable_is_one_that_the_settings_read(name: str) -> None:
     assert set(SERVICES[name]["environment"]) <= settings_variables(script)
 
 
-@pytest.mark.parametrize("name", ["indexer", "oracle", "migrate"])
+@pytest.mark.parametrize("name", ["indexer", "oracle", "jobs", "migrate"])
 def test_every_setting_without_default_is_given(name: str) -> None:
     package = SCRIPTS[SERVICES[name]["command"][0]].split(".")[0]
     module = importlib.import_module(f"{package}.settings")
     kind = getattr(
         module,
-        {"indexer": "IndexerSettings", "oracle": "Settings", "migrate": "DatabaseSettings"}[name],
+        {
+            "indexer": "IndexerSettings",
+            "oracle": "Settings",
+            "jobs": "Settings",
+            "migrate": "DatabaseSettings",
+        }[name],
     )
     needed = {
         str(info.validation_alias or f"BILLCOIN_{field.upper()}")
@@ -122,7 +127,7 @@ def test_default_addresses_are_those_of_a_fresh_chain() -> None:
 
 
 def test_long_running_services_have_health_checks() -> None:
-    for name in ("postgres", "chain", "indexer", "oracle"):
+    for name in ("postgres", "chain", "indexer", "oracle", "jobs"):
         assert SERVICES[name]["healthcheck"]["test"][0] == "CMD"
 
 

@@ -1,0 +1,12 @@
+"""Everything that the jobs process does: a capability adds its line here."""
+
+from typing import Final
+
+from oracle_api.jobs.upkeep import forget_old_jobs
+from oracle_api.jobs.work import Schedule, Work
+
+WORK: Final = Work(
+    handlers=(),
+    schedules=(Schedule("jobs.forget", "17 * * * *", forget_old_jobs),),
+    services=(),
+)
