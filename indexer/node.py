@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from indexer.block_answer import are_of_another_block, ask_for_block
 from indexer.rpc import (
     NodeRefusedError,
     NodeUnreachableError,
@@ -85,11 +86,7 @@ class Node:
         return await self._block_by_hash(self.socket, block_hash)
 
     async def _block_by_hash(self, rpc: RpcClient | SocketRpc, block_hash: bytes) -> ProvenBlock:
-        wanted = to_hex(block_hash)
-        block, receipts = await asyncio.gather(
-            rpc.call("eth_getBlockByHash", [wanted, True]),
-            rpc.call("eth_getBlockReceipts", [wanted]),
-        )
+        block, receipts = await ask_for_block(rpc, block_hash)
         return self._prove(block, receipts, block_hash)
 
     async def block_by_number(self, number: int) -> ProvenBlock:
@@ -158,7 +155,7 @@ class Node:
         if not receipts and block.get("transactions"):
             # A lagging node answers an unknown hash with an empty list.
             raise NotThereYetError("the node does not have the block's receipts")
-        if expected_hash is None and _are_of_another_block(block, receipts):
+        if expected_hash is None and are_of_another_block(block, receipts):
             # Asked for by height, the two answers came from before and after a reorganisation.
             raise NotThereYetError("the node's chain changed between two answers")
         check = prove_block if self.verification is Verification.FULL else read_quorum_block
@@ -167,12 +164,6 @@ class Node:
         except UnprovenError as error:
             error.details = _evidence(block, receipts)
             raise
-
-
-def _are_of_another_block(block: Mapping[str, Any], receipts: list[Any]) -> bool:
-    """Whether the receipts themselves say that they belong to another block than this one."""
-    first = receipts[0] if receipts else None
-    return isinstance(first, Mapping) and first.get("blockHash") != block.get("hash")
 
 
 def _evidence(block: Mapping[str, Any], receipts: list[Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import asyncpg
 import orjson
 import structlog
 
+from indexer.block_answer import ask_for_block
 from indexer.rpc import NotThereYetError
 from indexer.sources import Sources
 from ledger.block import prove_block
@@ -90,13 +91,9 @@ async def _fetch(
 ) -> tuple[dict[str, object], list[dict[str, object]]]:
     """A block and its receipts as the node answers them, proven here."""
     node = min(sources.all, key=lambda source: source.rank()).node
-    wanted = to_hex(block_hash)
-    block, receipts = await asyncio.gather(
-        node.rpc.call("eth_getBlockByHash", [wanted, True]),
-        node.rpc.call("eth_getBlockReceipts", [wanted]),
-    )
+    block, receipts = await ask_for_block(node.rpc, block_hash)
     if not isinstance(block, dict) or not isinstance(receipts, list):
-        raise NotThereYetError(f"the node no longer has block {wanted}")
+        raise NotThereYetError(f"the node no longer has block {to_hex(block_hash)}")
     prove_block(block, receipts, expected_hash=block_hash, token=token)
     return block, receipts
 

@@ -75,6 +75,11 @@ FAULTS: tuple[Fault, ...] = (
         "stop at the gap and try again; never skip a block", amount=8,
     ),
     Fault(
+        "receipts_by_height_only", Place.VIEW,
+        "the node's eth_getBlockReceipts takes no hash and answers null to it",
+        "ask by height, and take only the block's own", methods=RECEIPT_METHODS,
+    ),
+    Fault(
         "finality_overstated", Place.VIEW,
         "the node calls its head safe and finalized",
         "a single node is believed; a quorum of several is not",

@@ -71,6 +71,8 @@ def _block_json(block: ModelBlock | None, *, full: bool) -> Any:
 
 
 def _receipts(view: View, which: Any) -> Any:
+    if view.takes_no_hash and len(which) == _HASH_CHARACTERS:
+        return None
     block = _named(view, which)
     if block is None:
         return [] if view.lacks_as_empty else None

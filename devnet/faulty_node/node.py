@@ -85,6 +85,9 @@ class FaultyNode:
     def _pruned(self, view: View, strike: Strike, _question: str) -> View:
         return replace(view, pruned_below=max(view.head.number - strike.amount, 0))
 
+    def _by_height(self, view: View, _strike: Strike, _question: str) -> View:
+        return replace(view, takes_no_hash=True)
+
     def _overstated(self, view: View, _strike: Strike, _question: str) -> View:
         return replace(view, safe=view.head, finalized=view.head)
 
@@ -136,5 +139,6 @@ class FaultyNode:
         "reorg_past_what_we_keep": _deep_reorg,
         "flipping_head": _flipping,
         "pruned_history": _pruned,
+        "receipts_by_height_only": _by_height,
         "finality_overstated": _overstated,
     }

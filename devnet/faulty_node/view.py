@@ -29,6 +29,8 @@ class View:
     """Blocks above this height have not arrived at the node; None: all have."""
     lacks_as_empty: bool = False
     """Receipts and logs that are missing come as [] instead of null."""
+    takes_no_hash: bool = False
+    """Receipts can be had by the block's height only; by its hash they are null."""
     pruned_below: int = 0
     is_syncing: bool = False
     own_blocks: Mapping[bytes, ModelBlock] = field(default_factory=dict)

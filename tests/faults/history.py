@@ -26,7 +26,7 @@ FAULTS = (
     *("forged_transfer", "wrong_header", "duplicate_log_index", "missing_log_index"),
     *("removed_log", "wrong_transaction_hash", "reorg_during_fetch", "rate_limited"),
     *("connection_reset", "slow_answer", "http_500", "invalid_json", "error_object"),
-    "huge_answer",
+    *("huge_answer", "receipts_by_height_only"),
 )
 # Under these one node of several is outvoted, while a lone node would have to be believed.
 MINORITY_FAULTS = ("fake_deep_reorg", "reorg_past_what_we_keep", "finality_overstated")

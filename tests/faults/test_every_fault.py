@@ -18,6 +18,7 @@ RIDDEN_OUT = {
     "syncing_node": (6, 3),
     "flipping_head": (12, 2),
     "pruned_history": (3, 0),
+    "receipts_by_height_only": (None, None),
     "unknown_hash_empty": (3, None),
     "head_before_receipts": (3, None),
     "receipts_of_another_block": (3, None),
