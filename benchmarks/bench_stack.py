@@ -93,6 +93,7 @@ async def bench_stack() -> AsyncIterator[BenchStack]:
         variables = manifest.variables() | {
             "DATABASE_URL": database_url,
             "BILLCOIN_BLOCK_TIME_SECONDS": "1",
+            "BILLCOIN_ACCESS": "open",
             "BILLCOIN_ORACLE_HOST": LOOPBACK,
             "BILLCOIN_ORACLE_PORT": str(port),
             "BILLCOIN_MAX_TIP_AGE_SECONDS": "3600",

@@ -167,6 +167,7 @@ def _variables(manifest: Manifest, database_url: str, oracle_port: int) -> dict[
         **manifest.variables(),
         "DATABASE_URL": database_url,
         "BILLCOIN_BLOCK_TIME_SECONDS": f"{BLOCK_TIME_SECONDS:g}",
+        "BILLCOIN_ACCESS": "open",
         "BILLCOIN_ORACLE_HOST": LOOPBACK,
         "BILLCOIN_ORACLE_PORT": str(oracle_port),
         "BILLCOIN_RATE_MYR_PER_BILL": os.environ.get(

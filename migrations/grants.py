@@ -22,9 +22,17 @@ ORACLE_RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     # What is never taken back.
     "event": _APPEND,
     # What changes.
+    "account": _WRITE,
+    "api_key": _WRITE,
     "flag": _WRITE,
     "journal": _WRITE,
     "orders": _WRITE,
+    # What goes when its time is over, or when its owner says so.
+    "idempotency": _KEEP_HOUSE,
+    "refresh_token": _KEEP_HOUSE,
+    "session": _KEEP_HOUSE,
+    "wallet": _KEEP_HOUSE,
+    "wallet_challenge": _KEEP_HOUSE,
 }
 """Beside SELECT, which it has on every table here; a table that is not here stays closed."""
 

@@ -1,6 +1,8 @@
 """The command line of the oracle."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -66,11 +68,21 @@ def serve() -> None:
       BILLCOIN_CATALOGUE                     JSON: [{"sku", "name", "priceMyr"}, ...]
       BILLCOIN_JOBS_METRICS_HOST (127.0.0.1), BILLCOIN_JOBS_METRICS_PORT (none)
                                              where `billcoin-oracle jobs` serves /metrics
+      BILLCOIN_ACCESS (accounts)             `open` lets everybody do everything: for development,
+                                             on a loopback address only
+      BILLCOIN_OFFICE_NAME (the administrative office), BILLCOIN_OFFICE_CONTACT ()
+                                             who makes accounts; named in every error about one
+      BILLCOIN_TOKEN_KEYS_FILE ()            the keys that sign access tokens, see `keys new`;
+                                             without it, on loopback only: a key for this run
+      BILLCOIN_TOKEN_ISSUER (billcoin-oracle)  what access tokens name as their issuer
+      BILLCOIN_API_KEY_KIND (test)           `test` or `live`: which API keys are made and taken
       BILLCOIN_LOG_LEVEL (INFO)              DEBUG, INFO, WARNING or ERROR
     """  # noqa: D301 - typer takes \b as "keep these lines"
     settings = _settings()
     configure_logs(settings.log_level)
-    sys.exit(serve_oracle(create_oracle(settings), settings))
+    with _wrong_settings_told():
+        oracle = create_oracle(settings)
+    sys.exit(serve_oracle(oracle, settings))
 
 
 @app.command()
@@ -98,8 +110,15 @@ def jobs_status(
 
 
 def _settings() -> Settings:
-    try:
+    with _wrong_settings_told():
         return read_settings()
+
+
+@contextlib.contextmanager
+def _wrong_settings_told() -> Iterator[None]:
+    """Say what is wrong with the settings, and end with status 2."""
+    try:
+        yield
     except RejectedError as error:
         typer.echo(f"billcoin-oracle: wrong settings\n{error}", err=True)
         raise typer.Exit(2) from None

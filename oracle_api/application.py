@@ -6,12 +6,13 @@ import time
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from ledger.errors import RejectedError
+from oracle_api.access.entrance import build_entrance
 from oracle_api.catalogue.endpoints import catalogue_router
 from oracle_api.database import Database
 from oracle_api.edge import Edge
@@ -45,6 +46,7 @@ class Oracle:
         self._settings = settings
         self._database = Database(str(settings.database_url), settings.deployment)
         self.hub = Hub(stream_limits)
+        entrance = build_entrance(settings, self._database, clock)
         metrics = Metrics(self.hub)
         self._listener = Listener(self._database, self.hub, metrics.orders)
         self._reader = EvidenceReader(self._database)
@@ -78,6 +80,7 @@ class Oracle:
             streams={("GET", STREAM_PATH): StreamEndpoint(self._database, self.hub, snapshots)},
             metrics=metrics,
             door=Door(settings.oracle_names),
+            gate=entrance.gate,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,6 +122,7 @@ def _api(orders: APIRouter) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(_require_admission)],
     )
     api.include_router(orders)
     api.include_router(till_router)
@@ -129,6 +133,12 @@ def _api(orders: APIRouter) -> FastAPI:
     api.add_exception_handler(Exception, _on_refusal)
     complete_openapi(api)
     return api
+
+
+async def _require_admission(request: Request) -> None:
+    """Make sure that the router found the route for which the gate let the request in."""
+    if request.scope["route"].path != request.state.rule.path:
+        raise RejectedError("route_not_found", "there is no such route")
 
 
 async def _on_refusal(request: Request, error: Exception) -> Response:

@@ -83,15 +83,18 @@ class Database:
                 yield connection
 
     @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Connection]:
+    async def writing(self, *, needs_ledger: bool = True) -> AsyncIterator[Connection]:
         """A transaction that commits when the block ends well; only routes open one.
+
+        Accounts need no ledger: they can be made before the indexer has begun one.
 
         Raises:
             UnavailableError: the database is away or not ready, or follows something else.
         """
         with availability():
             async with self._acquired() as connection, connection.transaction():
-                await self.check(connection)
+                if needs_ledger:
+                    await self.check(connection)
                 yield connection
 
     async def check(self, connection: Connection) -> None:

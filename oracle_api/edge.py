@@ -3,17 +3,18 @@
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.errors import RejectedError
-from oracle_api.access.principal import OPEN
+from oracle_api.access.gate import Gate, MethodNotAllowedError
 from oracle_api.metrics import Metrics
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.payments.endpoints import refusal
-from oracle_api.problems import Header, Reply, problem, problem_of
+from oracle_api.problems import Header, Reply, UnavailableError, problem_of
 from oracle_api.request import ClientGoneError, DirectRequest, read_body
 from oracle_api.visitor import Door
 
@@ -36,6 +37,7 @@ SECURITY_HEADERS: Final[tuple[Header, ...]] = (
 )
 _NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
+_POLICY_VIOLATION: Final = 1008
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 log = structlog.get_logger()
@@ -59,9 +61,11 @@ class Edge:
         streams: Mapping[tuple[str, str], StreamRoute],
         metrics: Metrics,
         door: Door,
+        gate: Gate,
     ) -> None:
         self._inner = inner
         self._door = door
+        self._gate = gate
         self._direct = direct
         self._streams = streams
         self._direct_paths = {path for _, path in (*direct, *streams)}
@@ -69,8 +73,12 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._inner(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            # Nothing is declared for it, and what is not declared is not there.
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
         request_id, announced = _read_head(scope["headers"])
         structlog.contextvars.bind_contextvars(requestId=request_id)
@@ -81,24 +89,37 @@ class Edge:
             if method in _WITH_BODY:
                 body = await read_body(receive, announced=announced)
         except RejectedError as error:
-            more = refusal(error.code) if path == VALIDATE_PATH else None
-            reply = problem_of(error, request_id=request_id, more=more)
             # What was not read would be taken for the next request.
-            await self._send(reply, request_id, scope, send, last=True)
+            reply = _refused(error, path, request_id)
+            await self._send(reply, request_id, method, send, route="refused", last=True)
             return
         except ClientGoneError:
             return
+        await self._admit(scope, body, receive, send, request_id)
+
+    async def _admit(
+        self, scope: Scope, body: bytes, receive: Receive, send: Send, request_id: str
+    ) -> None:
+        method, path, route = scope["method"], scope["path"], "unmatched"
+        try:
+            rule = self._gate.find(method, path)
+            route = rule.path
+            principal = await self._gate.admit(rule, scope["headers"], _address_of(scope))
+        except (RejectedError, UnavailableError) as error:
+            reply = _refused(error, path, request_id)
+            await self._send(reply, request_id, method, send, route=route)
+            return
         if path in self._direct_paths:
             request = DirectRequest(
-                request_id, method, path, scope["query_string"], scope["headers"], body, OPEN
+                request_id, method, path, scope["query_string"], scope["headers"], body, principal
             )
-            await self._answer_directly(request, scope, receive, send)
+            await self._answer_directly(request, receive, send)
         else:
+            state = {"request_id": request_id, "principal": principal, "rule": rule}
+            scope.setdefault("state", {}).update(state)
             await self._pass_on(scope, body, receive, send, request_id)
 
-    async def _answer_directly(
-        self, request: DirectRequest, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _answer_directly(self, request: DirectRequest, receive: Receive, send: Send) -> None:
         route = self._direct.get((request.method, request.path))
         stream = self._streams.get((request.method, request.path))
         reply: Reply | None
@@ -108,36 +129,36 @@ class Edge:
             elif stream is not None:
                 reply = await stream(request, receive, send)
             else:
-                reply = self._method_not_allowed(request)
+                reply = _refused(self._not_allowed(request.path), request.path, request.id)
         except Exception as error:
             log.exception("a request failed", path=request.path)
-            more = refusal("internal_error") if request.path == VALIDATE_PATH else None
-            reply = problem_of(error, request_id=request.id, more=more)
+            reply = _refused(error, request.path, request.id)
         if reply is None:
             self._metrics.requests.labels(request.path, request.method, "200").inc()
         else:
-            await self._send(reply, request.id, scope, send)
+            await self._send(reply, request.id, request.method, send, route=request.path)
 
-    def _method_not_allowed(self, request: DirectRequest) -> Reply:
-        allowed = [
-            method for method, path in (*self._direct, *self._streams) if path == request.path
-        ]
-        more = refusal("method_not_allowed") if request.path == VALIDATE_PATH else None
-        detail = f"only {', '.join(allowed)} here"
-        reply = problem(405, "method_not_allowed", detail, request_id=request.id, more=more)
-        allow = (b"allow", ", ".join(allowed).encode())
-        return Reply(reply.status, reply.body, (*reply.headers, allow))
+    def _not_allowed(self, path: str) -> MethodNotAllowedError:
+        return MethodNotAllowedError(
+            [method for method, one in (*self._direct, *self._streams) if one == path]
+        )
 
     async def _send(
-        self, reply: Reply, request_id: str, scope: Scope, send: Send, *, last: bool = False
+        self,
+        reply: Reply,
+        request_id: str,
+        method: str,
+        send: Send,
+        *,
+        route: str,
+        last: bool = False,
     ) -> None:
-        route = scope["path"] if scope["path"] in self._direct_paths else "refused"
-        self._metrics.requests.labels(route, scope["method"], str(reply.status)).inc()
+        self._metrics.requests.labels(route, method, str(reply.status)).inc()
         headers = [
             *reply.headers,
             (b"content-length", b"%d" % len(reply.body)),
             (REQUEST_ID_HEADER, request_id.encode()),
-            _NOSNIFF,
+            *(SECURITY_HEADERS if reply.status >= HTTPStatus.BAD_REQUEST else (_NOSNIFF,)),
         ]
         if last:
             headers.append((b"connection", b"close"))
@@ -164,15 +185,31 @@ class Edge:
                 message["headers"] = _with_security(message.get("headers", ()), request_id)
             await send(message)
 
-        scope.setdefault("state", {}).update(request_id=request_id, principal=OPEN)
         try:
             await self._inner(scope, receive_again, send_with_headers)
         except Exception as error:
             log.exception("a request failed", path=scope["path"])
             if not status:
-                await self._send(problem_of(error, request_id=request_id), request_id, scope, send)
+                reply = problem_of(error, request_id=request_id)
+                await self._send(reply, request_id, scope["method"], send, route=_route_of(scope))
                 return
         self._metrics.requests.labels(_route_of(scope), scope["method"], str(status)).inc()
+
+
+def _refused(error: Exception, path: str, request_id: str) -> Reply:
+    """The problem document of a request that got no further, in the hot route's own shape there."""
+    code = getattr(error, "code", "internal_error")
+    more = refusal(code) if path == VALIDATE_PATH else None
+    reply = problem_of(error, request_id=request_id, more=more)
+    if isinstance(error, MethodNotAllowedError):
+        allow = (b"allow", ", ".join(error.allowed).encode())
+        return Reply(reply.status, reply.body, (*reply.headers, allow))
+    return reply
+
+
+def _address_of(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _read_head(headers: list[Header]) -> tuple[str, int]:

@@ -18,18 +18,52 @@ Header = tuple[bytes, bytes]
 
 # Every other refusal is 400: the request itself is wrong.
 _STATUS_OF_CODE: Final[Mapping[str, int]] = {
+    "api_key_invalid": 401,
+    "credentials_missing": 401,
+    "credentials_wrong": 401,
+    "refresh_token_invalid": 401,
+    "token_expired": 401,
+    "token_invalid": 401,
     "origin_foreign": 403,
+    "role_missing": 403,
+    "scope_missing": 403,
     "order_not_found": 404,
     "payment_not_found": 404,
     "proof_not_kept": 404,
     "route_not_found": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,
+    "idempotency_key_in_flight": 409,
     "idempotency_key_reused": 409,
     "order_not_cancellable": 409,
     "body_too_large": 413,
     "host_unknown": 421,
+    "sign_in_too_often": 429,
 }
+_RETRYABLE_CODES: Final = frozenset({"idempotency_key_in_flight"})
+_RETRYABLE_STATUSES: Final = frozenset({408, 429, 500, 503})
+_NO_HEADERS: Final[tuple[Header, ...]] = ()
+
+
+class DeniedError(RejectedError):
+    """The caller may not do this; `contact` says who can help, `challenge` what is missing."""
+
+    def __init__(
+        self, code: str, message: str, *, contact: Mapping[str, Any], challenge: bytes = b""
+    ) -> None:
+        super().__init__(code, message)
+        self.contact = contact
+        self.challenge = challenge
+
+
+class ThrottledError(DeniedError):
+    """Too often; the same will be answered again after `retry_after_seconds`."""
+
+    def __init__(
+        self, code: str, message: str, *, contact: Mapping[str, Any], retry_after_seconds: int
+    ) -> None:
+        super().__init__(code, message, contact=contact)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UnavailableError(TransientError):
@@ -57,9 +91,11 @@ def problem(
     request_id: str,
     param: str | None = None,
     more: Mapping[str, Any] | None = None,
+    retry_after_seconds: int = RETRY_AFTER_SECONDS,
+    headers: tuple[Header, ...] = _NO_HEADERS,
 ) -> Reply:
     """A problem document; whatever is worth trying again says so and when."""
-    is_retryable = status in {408, 429, 500, 503}
+    is_retryable = status in _RETRYABLE_STATUSES or code in _RETRYABLE_CODES
     document = {
         "type": f"urn:billcoin:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -70,10 +106,10 @@ def problem(
         "retryable": is_retryable,
         "requestId": request_id,
     } | dict(more or {})
-    headers: list[Header] = [(b"content-type", PROBLEM_JSON), (b"cache-control", b"no-store")]
+    told: list[Header] = [(b"content-type", PROBLEM_JSON), (b"cache-control", b"no-store")]
     if is_retryable:
-        headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
-    return Reply(status, orjson.dumps(document), tuple(headers))
+        told.append((b"retry-after", b"%d" % retry_after_seconds))
+    return Reply(status, orjson.dumps(document), (*told, *headers))
 
 
 def problem_of(
@@ -81,6 +117,8 @@ def problem_of(
 ) -> Reply:
     """The problem document of an error of ours; anything else leaks nothing."""
     match error:
+        case DeniedError():
+            return _denial(error, request_id=request_id, more=more)
         case RejectedError():
             status = _STATUS_OF_CODE.get(error.code, 400)
             return problem(
@@ -91,3 +129,16 @@ def problem_of(
         case _:
             detail = "something went wrong on our side; quote the requestId when you report it"
             return problem(500, "internal_error", detail, request_id=request_id, more=more)
+
+
+def _denial(error: DeniedError, *, request_id: str, more: Mapping[str, Any] | None) -> Reply:
+    wait = error.retry_after_seconds if isinstance(error, ThrottledError) else RETRY_AFTER_SECONDS
+    return problem(
+        _STATUS_OF_CODE.get(error.code, 400),
+        error.code,
+        str(error),
+        request_id=request_id,
+        more={**(more or {}), "contact": dict(error.contact)},
+        retry_after_seconds=wait,
+        headers=((b"www-authenticate", error.challenge),) if error.challenge else (),
+    )

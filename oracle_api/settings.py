@@ -15,7 +15,7 @@ from pydantic import (
     PostgresDsn,
     ValidationError,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import NoDecode, SettingsError
 
 from ledger.confidence import Limits
 from ledger.deployment import Deployment
@@ -23,6 +23,7 @@ from ledger.errors import RejectedError
 from ledger.payment_policy import ConfirmationPolicy
 from ledger.payment_uri import MAX_CHAIN_ID, format_address, parse_address
 from ledger.units import Sen, format_myr, parse_myr
+from oracle_api.access.settings import AccessSettings, check_access
 from oracle_api.budgets.settings import BudgetSettings
 
 MAX_RATE = Decimal(1_000_000)
@@ -102,16 +103,8 @@ DEFAULT_CATALOGUE: tuple[Product, ...] = tuple(
 )
 
 
-class Settings(BudgetSettings, BaseSettings):
+class Settings(BudgetSettings, AccessSettings):
     """What `billcoin-oracle serve` is told; amounts in sen, addresses 20 bytes."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="BILLCOIN_",
-        env_ignore_empty=True,  # as compose files write what is not set
-        frozen=True,
-        extra="ignore",
-        populate_by_name=True,
-    )
 
     database_url: PostgresDsn = Field(validation_alias="DATABASE_URL")
     chain_id: int = Field(ge=1, le=MAX_CHAIN_ID)
@@ -178,6 +171,7 @@ class Settings(BudgetSettings, BaseSettings):
             "chainId": self.chain_id,
             "token": format_address(self.token_address),
             "treasury": format_address(self.treasury_address),
+            "access": self.access,
             "storeId": self.store_id,
             "rateMyrPerBill": str(self.rate_myr_per_bill),
             "includedLimitMyr": format_myr(self.included_limit_myr),
@@ -207,6 +201,7 @@ def read_settings() -> Settings:
     if settings.safe_limit_myr < settings.included_limit_myr:
         message = "BILLCOIN_SAFE_LIMIT_MYR must not be less than BILLCOIN_INCLUDED_LIMIT_MYR"
         raise RejectedError("setting_wrong", message)
+    check_access(settings, host=settings.oracle_host)
     return settings
 
 

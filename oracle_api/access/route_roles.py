@@ -1,21 +1,29 @@
-"""Every route and the roles that may use it: one table, and nothing is reachable outside it."""
+"""Every route and who may use it: two tables, and nothing is reachable outside them."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from oracle_api.access.principal import Role
+from oracle_api.access.principal import Role, Scope
 
 ANYONE: Final = None
 """Also callers without credentials, within their own budget."""
 
 STAFF: Final = frozenset({Role.TILL, Role.FINANCE, Role.ADMIN})
 BUYERS: Final = frozenset({Role.STUDENT, Role.PARTNER})
+OFFICE: Final = frozenset({Role.ADMIN})
+EVERY_ACCOUNT: Final = frozenset(Role)
 
-ROUTE_ROLES: Final[Mapping[tuple[str, str], frozenset[Role] | None]] = {
+Route = tuple[str, str]
+"""A method and a path as the API documents it; GET stands for HEAD too."""
+
+ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("GET", "/healthz"): ANYONE,
     ("GET", "/readyz"): ANYONE,
     ("GET", "/metrics"): ANYONE,
     ("GET", "/openapi.json"): ANYONE,
+    ("GET", "/till"): ANYONE,
+    ("GET", "/till/"): ANYONE,
+    ("GET", "/till/assets/{path:path}"): ANYONE,
     ("GET", "/api/v1/catalogue"): ANYONE,
     ("POST", "/api/v1/payments/validate"): ANYONE,
     ("GET", "/api/v1/payments/{tx_hash}/proof"): ANYONE,
@@ -26,3 +34,28 @@ ROUTE_ROLES: Final[Mapping[tuple[str, str], frozenset[Role] | None]] = {
     ("POST", "/api/v1/orders/{order_id}/cancel"): STAFF | BUYERS,
     ("GET", "/api/v1/orders/{order_id}/qr.svg"): STAFF | BUYERS,
 }
+
+ROUTE_SCOPES: Final[Mapping[Route, Scope]] = {
+    ("POST", "/api/v1/payments/validate"): Scope.PAYMENTS_VALIDATE,
+    ("GET", "/api/v1/payments/{tx_hash}/proof"): Scope.PAYMENTS_VALIDATE,
+    ("POST", "/api/v1/orders"): Scope.ORDERS_WRITE,
+    ("GET", "/api/v1/orders"): Scope.ORDERS_READ,
+    ("GET", "/api/v1/orders/stream"): Scope.ORDERS_READ,
+    ("GET", "/api/v1/orders/{order_id}"): Scope.ORDERS_READ,
+    ("POST", "/api/v1/orders/{order_id}/cancel"): Scope.ORDERS_WRITE,
+    ("GET", "/api/v1/orders/{order_id}/qr.svg"): Scope.ORDERS_READ,
+}
+"""What an API key needs; a route that is for some roles and has no row here takes no API key."""
+
+BLIND_ROUTES: Final[frozenset[Route]] = frozenset(
+    route for route, roles in ROUTE_ROLES.items() if roles is None and "/api/" not in route[1]
+)
+"""Credentials are not even looked at here: a probe with a stale token must still be answered."""
+
+COOKIE_ROUTES: Final[frozenset[Route]] = frozenset(
+    {
+        ("GET", "/api/v1/orders/stream"),
+        ("GET", "/api/v1/orders/{order_id}/qr.svg"),
+    }
+)
+"""What a page loads without being able to add a header; only these, only reading, take a cookie."""

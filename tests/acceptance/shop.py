@@ -166,6 +166,7 @@ async def open_shop(postgres_url: str, folder: Path) -> AsyncIterator[Shop]:
             "DATABASE_URL": database_url,
             "BILLCOIN_BLOCK_TIME_SECONDS": "1",
             "BILLCOIN_ORACLE_PORT": str(port),
+            "BILLCOIN_ACCESS": "open",
         }
         write_manifest(folder, variables)
         shop = Shop(node, manifest, folder, variables, f"http://{LOOPBACK}:{port}", http)

@@ -55,6 +55,7 @@ def settings_for(database_url: str, **changes: Any) -> Settings:
         "vault_implementation_address": DEPLOYMENT.vault_implementation,
         "treasury_address": DEPLOYMENT.treasury,
         "oracle_port": 0,
+        "access": "open",
     }
     return Settings(**(values | changes))
 

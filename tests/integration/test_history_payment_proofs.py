@@ -31,6 +31,7 @@ async def market(ledger_url: str) -> AsyncIterator[Market]:
 async def oracle_url(market: Market, tmp_path: Path) -> AsyncIterator[str]:
     port = free_port()
     variables = market.environment() | {
+        "BILLCOIN_ACCESS": "open",
         "BILLCOIN_ORACLE_HOST": LOOPBACK,
         "BILLCOIN_ORACLE_PORT": str(port),
     }

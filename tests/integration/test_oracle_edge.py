@@ -230,6 +230,7 @@ def environment(database_url: str, port: int = 0) -> dict[str, str]:
         "BILLCOIN_VAULT_IMPLEMENTATION_ADDRESS": "0x" + DEPLOYMENT.vault_implementation.hex(),
         "BILLCOIN_TREASURY_ADDRESS": "0x" + DEPLOYMENT.treasury.hex(),
         "BILLCOIN_ORACLE_PORT": str(port),
+        "BILLCOIN_ACCESS": "open",
     }
 
 

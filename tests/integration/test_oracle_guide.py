@@ -57,11 +57,12 @@ def test_every_code_that_we_send_is_in_the_guide() -> None:
     for path in (Path(__file__).parents[2] / "oracle_api").rglob("*.py"):
         sent.update(
             re.findall(
-                r'(?:RejectedError|UnavailableError|problem)\(\s*(?:\d+,\s*)?"([a-z_]+)"',
+                r"(?:RejectedError|UnavailableError|DeniedError|ThrottledError|problem"
+                r'|invalid|forbidden)\(\s*(?:\d+,\s*)?"([a-z_]+)"',
                 path.read_text(encoding="utf-8"),
             )
         )
     # Never sent over HTTP, or only while nobody can ask.
-    sent -= {"setting_wrong", "shutting_down", "journal_unread"}
+    sent -= {"setting_wrong", "shutting_down", "journal_unread", "file_unwritable"}
     assert len(sent) > 15
     assert {code for code in sent if f"`{code}`" not in GUIDE} == set()

@@ -1,0 +1,134 @@
+"""The keys that sign access tokens: a JSON Web Key Set in a file, or one made up at the start."""
+
+import json
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from ledger.errors import RejectedError
+
+ALGORITHM: Final = "ES256"
+"""ECDSA over P-256: every JWT library, WebCrypto and every key service can check and make it."""
+
+_CURVE: Final = "P-256"
+MAX_KEYS: Final = 16
+MAX_FILE_BYTES: Final = 64 * 1024
+KEY_ID_BYTES: Final = 8
+
+
+class TokenKeys:
+    """Private keys, at least one: the first signs, all verify, so that keys can be rotated."""
+
+    def __init__(self, keys: list[ECKey]) -> None:
+        self.signing = keys[0]
+        self.by_id: Mapping[str, ECKey] = {str(key.kid): key for key in keys}
+        """All of them, by the `kid` of a token's header."""
+
+    def public_set(self) -> dict[str, Any]:
+        """The public halves (RFC 7517), for whoever checks our tokens."""
+        public = [
+            key.as_dict(private=False, kid=kid, alg=ALGORITHM, use="sig")
+            for kid, key in self.by_id.items()
+        ]
+        return {"keys": public}
+
+
+def make_key() -> ECKey:
+    """A new private key with an id of its own."""
+    kid = secrets.token_hex(KEY_ID_BYTES)
+    return ECKey.generate_key(_CURVE, {"kid": kid, "alg": ALGORITHM, "use": "sig"}, private=True)
+
+
+def load_token_keys(path: Path | None) -> TokenKeys:
+    """The keys of the file, or one that dies with this process.
+
+    Raises:
+        RejectedError: `setting_wrong`.
+    """
+    if path is None:
+        return TokenKeys([make_key()])
+    return TokenKeys(_parse(read_secret_file(path, "BILLCOIN_TOKEN_KEYS_FILE")))
+
+
+def read_secret_file(path: Path, variable: str) -> bytes:
+    """A small file of secrets that others may not read.
+
+    Raises:
+        RejectedError: `setting_wrong`, with the name of the variable and never the content.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise _wrong(variable, "is not a file")
+            if mode & (stat.S_IRWXO | stat.S_IWGRP):
+                raise _wrong(variable, f"may be read by others: chmod 600 {path}")
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise _wrong(variable, f"cannot be read: {error.strerror}") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise _wrong(variable, "is too large for what it should hold")
+    return content
+
+
+def write_secret_file(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all.
+
+    Raises:
+        RejectedError: `file_unwritable`.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise RejectedError("file_unwritable", f"{path}: {error.strerror}") from None
+
+
+def add_key(path: Path) -> str:
+    """Put a new key in front of those in the file, or begin the file; returns the key's id.
+
+    The new one signs from the next start on; tokens of the older ones stay good.
+
+    Raises:
+        RejectedError: `setting_wrong` or `file_unwritable`.
+    """
+    older = _parse(read_secret_file(path, str(path))) if path.exists() else []
+    if len(older) >= MAX_KEYS:
+        raise RejectedError("setting_wrong", f"{path} holds {MAX_KEYS} keys; remove old ones")
+    key = make_key()
+    document = {"keys": [one.as_dict(private=True) for one in (key, *older)]}
+    write_secret_file(path, json.dumps(document, indent=2).encode() + b"\n")
+    return str(key.kid)
+
+
+def _parse(content: bytes) -> list[ECKey]:
+    try:
+        given = json.loads(content)["keys"]
+        keys = [ECKey.import_key(one) for one in given]
+    except (ValueError, TypeError, KeyError, JoseError):
+        # Never with what it says: that is a key.
+        raise _wrong("BILLCOIN_TOKEN_KEYS_FILE", "holds no JSON Web Key Set") from None
+    ids = [key.kid for key in keys]
+    if not 0 < len(keys) <= MAX_KEYS:
+        raise _wrong("BILLCOIN_TOKEN_KEYS_FILE", f"must hold 1 to {MAX_KEYS} keys")
+    if not all(key.is_private and key.curve_name == _CURVE and key.kid for key in keys):
+        raise _wrong("BILLCOIN_TOKEN_KEYS_FILE", f"must hold private {_CURVE} keys with a kid")
+    if len(set(ids)) < len(ids):
+        raise _wrong("BILLCOIN_TOKEN_KEYS_FILE", "holds a kid twice")
+    return keys
+
+
+def _wrong(variable: str, complaint: str) -> RejectedError:
+    return RejectedError("setting_wrong", f"{variable} {complaint}")

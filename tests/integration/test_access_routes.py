@@ -1,0 +1,122 @@
+"""Every route declares who may use it, and nothing is reachable that does not."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from oracle_support import ANYWHERE, Client, served, settings_for
+from starlette.routing import Mount
+
+from oracle_api.access.principal import Role, Scope
+from oracle_api.access.route_map import RouteMap
+from oracle_api.access.route_roles import (
+    ANYONE,
+    BLIND_ROUTES,
+    BUYERS,
+    COOKIE_ROUTES,
+    ROUTE_ROLES,
+    ROUTE_SCOPES,
+)
+from oracle_api.application import Oracle, create_oracle
+
+PARAMETERS = {
+    "{order_id}": "ord_" + "0" * 26,
+    "{tx_hash}": "0x" + "00" * 32,
+    "{path:path}": "main.js",
+}
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Oracle:
+    return create_oracle(settings_for(ANYWHERE))
+
+
+def served_routes(oracle: Oracle) -> Iterator[tuple[str, str]]:
+    """Method and path of whatever answers: FastAPI's routes and the edge's own."""
+    yield from _routes_of(oracle.api)
+    edge = oracle._edge
+    yield from (route for route in (*edge._direct, *edge._streams))
+
+
+def _routes_of(api: FastAPI) -> Iterator[tuple[str, str]]:
+    for route in _flat(api.router.routes):
+        assert not isinstance(route, Mount), "what is mounted cannot be walked: declare its routes"
+        for method in route.methods:
+            yield method, route.path
+
+
+def _flat(routes: Any) -> Iterator[Any]:
+    for route in routes:
+        if hasattr(route, "methods"):
+            yield route
+        else:
+            yield from _flat(route.original_router.routes)
+
+
+def test_every_route_is_declared_and_every_declared_route_is_there(oracle: Oracle) -> None:
+    there = {route for route in served_routes(oracle) if route[0] != "HEAD"}
+    assert there - ROUTE_ROLES.keys() == set(), "declare these in oracle_api/access/route_roles.py"
+    assert ROUTE_ROLES.keys() - there == set(), "nothing answers these any more"
+    heads = {path for method, path in served_routes(oracle) if method == "HEAD"}
+    assert heads <= {path for method, path in ROUTE_ROLES if method == "GET"}
+
+
+def test_the_other_tables_speak_of_declared_routes() -> None:
+    for table in (ROUTE_SCOPES.keys(), BLIND_ROUTES, COOKIE_ROUTES):
+        assert set(table) <= ROUTE_ROLES.keys()
+    # A cookie comes by itself, so it may only ever read.
+    assert {method for method, _ in COOKIE_ROUTES} == {"GET"}
+    assert set(ROUTE_SCOPES.values()) <= set(Scope)
+
+
+def test_what_partners_may_do_they_may_do_with_an_api_key() -> None:
+    for route, roles in ROUTE_ROLES.items():
+        if roles is not ANYONE and Role.PARTNER in roles and roles & BUYERS == BUYERS:
+            assert route in ROUTE_SCOPES or route in NOT_FOR_KEYS, route
+
+
+# Only a person signs in, looks at their own account or links a wallet.
+NOT_FOR_KEYS: set[tuple[str, str]] = set()
+
+
+def test_literal_paths_win_over_parameters() -> None:
+    routes = RouteMap()
+    assert routes.find("/api/v1/orders/stream").rules["GET"].path == "/api/v1/orders/stream"
+    for strange in ("/api/v1/orders/", "/api/v1//orders", "/API/v1/orders", "/api/v1/orders/a/b"):
+        assert not routes.find(strange).rules, strange
+
+
+@pytest.fixture
+async def guarded() -> Any:
+    """An oracle with accounts, whose database is away: nobody gets in."""
+    async with served(settings_for(ANYWHERE, access="accounts")) as client:
+        yield client
+
+
+async def test_without_credentials_only_what_is_for_anyone_answers(guarded: Client) -> None:
+    for (method, path), roles in ROUTE_ROLES.items():
+        for name, value in PARAMETERS.items():
+            path = path.replace(name, value)  # noqa: PLW2901 - the path as a client asks for it
+        assert "{" not in path, "add the parameter to PARAMETERS"
+        status, problem, headers = await guarded.call(method, path)
+        if roles is ANYONE:
+            assert status not in {401, 403}, path
+            continue
+        assert (status, problem["code"]) == (401, "credentials_missing"), path
+        assert headers["www-authenticate"] == 'Bearer realm="billcoin"'
+        assert problem["contact"] == {"name": "the administrative office", "contact": None}
+
+
+async def test_what_is_not_declared_is_not_there(guarded: Client) -> None:
+    async def undeclared() -> None:
+        raise AssertionError("it was let in")
+
+    guarded.oracle.api.add_api_route("/api/v1/secret", undeclared, methods=["GET", "POST"])
+    guarded.oracle.api.add_api_route("/api/v1/orders", undeclared, methods=["PUT"])
+    for method in ("GET", "POST"):
+        status, problem, _ = await guarded.call(method, "/api/v1/secret")
+        assert (status, problem["code"]) == (404, "route_not_found")
+    status, problem, headers = await guarded.call("PUT", "/api/v1/orders")
+    assert (status, problem["code"]) == (405, "method_not_allowed")
+    assert headers["allow"] == "GET, HEAD, POST"
