@@ -133,6 +133,70 @@ CREATE TRIGGER tg_pgqueuer_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE 
 EXECUTE FUNCTION fn_pgqueuer_changed()
 """
 
+_WEBHOOKS = """
+CREATE TABLE webhook_endpoint (
+    id text PRIMARY KEY,
+    account_id text NOT NULL,
+    sees_all boolean NOT NULL,
+    url text NOT NULL,
+    event_types text[] NOT NULL,
+    description text,
+    enabled boolean NOT NULL,
+    disabled_reason text,
+    disabled_at timestamptz,
+    failing_since timestamptz,
+    cursor bigint NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX webhook_endpoint_account ON webhook_endpoint (account_id, id);
+COMMENT ON TABLE webhook_endpoint IS
+    'Where events are sent; everything of the journal up to the cursor has its delivery.';
+
+CREATE TABLE webhook_secret (
+    id text PRIMARY KEY,
+    endpoint_id text NOT NULL REFERENCES webhook_endpoint ON DELETE CASCADE,
+    kind text NOT NULL,
+    sealed bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz
+);
+CREATE INDEX webhook_secret_endpoint ON webhook_secret (endpoint_id);
+COMMENT ON TABLE webhook_secret IS
+    'What deliveries are signed with, encrypted; one that was rotated out still expires.';
+
+CREATE TABLE webhook_delivery (
+    id text PRIMARY KEY,
+    position bigint GENERATED ALWAYS AS IDENTITY,
+    endpoint_id text NOT NULL REFERENCES webhook_endpoint ON DELETE CASCADE,
+    event_seq bigint REFERENCES event,
+    event_type text NOT NULL,
+    status text NOT NULL,
+    attempt_count integer NOT NULL,
+    step integer NOT NULL,
+    next_attempt_at timestamptz,
+    created_at timestamptz NOT NULL,
+    finished_at timestamptz,
+    CONSTRAINT webhook_delivery_event_key UNIQUE (endpoint_id, event_seq)
+);
+CREATE INDEX webhook_delivery_log ON webhook_delivery (endpoint_id, position);
+CREATE INDEX webhook_delivery_due ON webhook_delivery (endpoint_id, next_attempt_at)
+    WHERE status = 'pending';
+CREATE INDEX webhook_delivery_created ON webhook_delivery (created_at);
+COMMENT ON TABLE webhook_delivery IS
+    'An event on its way to an endpoint; step counts the attempts of the present series.';
+
+CREATE TABLE webhook_attempt (
+    delivery_id text NOT NULL REFERENCES webhook_delivery ON DELETE CASCADE,
+    number integer NOT NULL,
+    began_at timestamptz NOT NULL,
+    duration_ms integer NOT NULL,
+    status_code integer,
+    error text,
+    PRIMARY KEY (delivery_id, number)
+);
+COMMENT ON TABLE webhook_attempt IS 'What each attempt of a delivery met with.'
+"""
+
 
 def upgrade() -> None:
     """Create the queue, then the tables."""
@@ -140,3 +204,5 @@ def upgrade() -> None:
         op.execute(statement)
     op.execute(_QUEUE_CHANGED)
     op.execute(_QUEUE_TRIGGER)
+    for statement in _WEBHOOKS.split(";\n"):
+        op.execute(statement)

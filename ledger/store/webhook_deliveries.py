@@ -1,0 +1,181 @@
+"""Deliveries on their way: from the journal to the endpoints, each tried until it is done."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ledger.store.pool import Connection
+
+# The order's account decides; an endpoint that sees all is an admin's.
+VISIBLE = """
+(e.sees_all OR o.account_id = e.account_id)
+    AND (e.event_types = '{}' OR v.type = ANY(e.event_types))
+"""
+
+# The id follows from endpoint and event: whoever writes it a second time writes the same.
+DELIVERY_ID = "'whd_' || substr(e.id, 5) || '_' || lpad(to_hex(v.seq), 16, '0')"
+
+# An endpoint's row stays locked, so that no event is passed over and none is written twice.
+FAN_OUT = f"""
+WITH e AS MATERIALIZED (
+    SELECT e.id, e.account_id, e.sees_all, e.event_types, e.cursor,
+           least(j.last_seq, e.cursor + $2) AS reached
+    FROM webhook_endpoint e CROSS JOIN journal j
+    WHERE e.enabled AND e.cursor < j.last_seq
+    ORDER BY e.cursor, e.id LIMIT $3
+    FOR UPDATE OF e SKIP LOCKED
+), written AS (
+    INSERT INTO webhook_delivery (
+        id, endpoint_id, event_seq, event_type, status, attempt_count, step, next_attempt_at,
+        created_at
+    )
+    SELECT {DELIVERY_ID}, e.id, v.seq, v.type, 'pending', 0, 0, $1, $1
+    FROM e
+    JOIN event v ON v.seq > e.cursor AND v.seq <= e.reached
+    JOIN orders o ON o.id = v.order_id
+    WHERE {VISIBLE}
+    ORDER BY v.seq
+    ON CONFLICT DO NOTHING
+), moved AS (
+    UPDATE webhook_endpoint m SET cursor = e.reached FROM e WHERE m.id = e.id
+)
+SELECT count(*) FROM e
+"""  # noqa: S608 - put together from our own constants
+
+ENDPOINTS_DUE = """
+SELECT e.id FROM webhook_endpoint e
+WHERE e.enabled AND NOT e.id = ANY($2::text[]) AND EXISTS (
+    SELECT FROM webhook_delivery d
+    WHERE d.endpoint_id = e.id AND d.status = 'pending' AND d.next_attempt_at <= $1
+)
+LIMIT $3
+"""
+
+NEXT_DUE = """
+SELECT min(d.next_attempt_at)
+FROM webhook_delivery d JOIN webhook_endpoint e ON e.id = d.endpoint_id
+WHERE d.status = 'pending' AND e.enabled AND d.next_attempt_at > $1
+"""
+
+OLDEST_DUE = """
+SELECT min(d.next_attempt_at)
+FROM webhook_delivery d JOIN webhook_endpoint e ON e.id = d.endpoint_id
+WHERE d.status = 'pending' AND e.enabled AND d.attempt_count = 0 AND d.next_attempt_at <= $1
+"""
+
+READ_DUE = """
+SELECT d.id, d.event_seq, d.event_type, d.attempt_count, d.step, d.created_at,
+       v.data, v.created_at
+FROM webhook_delivery d LEFT JOIN event v ON v.seq = d.event_seq
+WHERE d.endpoint_id = $1 AND d.status = 'pending' AND d.next_attempt_at <= $2
+    AND NOT d.id = ANY($3::text[])
+ORDER BY d.next_attempt_at, d.position LIMIT $4
+"""
+
+# Compared with what was read: of two processes that believe it theirs, one writes.
+RECORD = """
+UPDATE webhook_delivery
+SET attempt_count = $2 + 1, step = step + 1, status = $3, next_attempt_at = $4, finished_at = $5
+WHERE id = $1 AND attempt_count = $2
+RETURNING id
+"""
+
+INSERT_ATTEMPT = """
+INSERT INTO webhook_attempt (delivery_id, number, began_at, duration_ms, status_code, error)
+VALUES ($1, $2, $3, $4, $5, $6)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DueDelivery:
+    """A delivery to be attempted now; a ping has no event behind it."""
+
+    id: str
+    event_seq: int | None
+    event_type: str
+    attempt_count: int
+    step: int
+    created_at: datetime
+    data: dict[str, Any] | None
+    event_created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one attempt met with: a status, or an error that kept one away."""
+
+    delivery_id: str
+    number: int
+    began_at: datetime
+    duration_ms: int
+    status_code: int | None
+    error: str | None
+
+
+async def fan_out(
+    connection: Connection, *, now: datetime, events_limit: int, endpoints_limit: int
+) -> int:
+    """Write deliveries for the next events of endpoints that are behind; returns how many were."""
+    count: int = await connection.fetchval(FAN_OUT, now, events_limit, endpoints_limit)
+    return count
+
+
+async def find_endpoints_due(
+    connection: Connection, *, now: datetime, but_not: Collection[str], limit: int
+) -> list[str]:
+    """Endpoints that have a delivery to be attempted now."""
+    rows = await connection.fetch(ENDPOINTS_DUE, now, list(but_not), limit)
+    return [row["id"] for row in rows]
+
+
+async def find_next_due(connection: Connection, *, now: datetime) -> datetime | None:
+    """When the next attempt after a moment is due."""
+    moment: datetime | None = await connection.fetchval(NEXT_DUE, now)
+    return moment
+
+
+async def find_oldest_unattempted(connection: Connection, *, now: datetime) -> datetime | None:
+    """Since when the oldest delivery waits that has never been attempted."""
+    moment: datetime | None = await connection.fetchval(OLDEST_DUE, now)
+    return moment
+
+
+async def read_due(
+    connection: Connection,
+    endpoint_id: str,
+    *,
+    now: datetime,
+    but_not: Collection[str],
+    limit: int,
+) -> list[DueDelivery]:
+    """Deliveries of an endpoint to be attempted now, the longest due first."""
+    rows = await connection.fetch(READ_DUE, endpoint_id, now, list(but_not), limit)
+    return [DueDelivery(*row) for row in rows]
+
+
+async def record_attempt(
+    connection: Connection,
+    attempt: Attempt,
+    *,
+    status: str,
+    next_attempt_at: datetime | None,
+    finished_at: datetime | None,
+) -> bool:
+    """Write down an attempt and what follows; False when the delivery is gone or was attempted."""
+    before = attempt.number - 1
+    row = await connection.fetchval(
+        RECORD, attempt.delivery_id, before, status, next_attempt_at, finished_at
+    )
+    if row is None:
+        return False
+    await connection.execute(
+        INSERT_ATTEMPT,
+        attempt.delivery_id,
+        attempt.number,
+        attempt.began_at,
+        attempt.duration_ms,
+        attempt.status_code,
+        attempt.error,
+    )
+    return True

@@ -1,0 +1,1 @@
+"""Tells partners' servers of events, signed, again and again until they have understood."""
