@@ -31,8 +31,16 @@ ORACLE_RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "idempotency": _KEEP_HOUSE,
     "refresh_token": _KEEP_HOUSE,
     "session": _KEEP_HOUSE,
+    "pgqueuer": _KEEP_HOUSE,
+    "pgqueuer_log": _KEEP_HOUSE,
+    "pgqueuer_schedules": _KEEP_HOUSE,
+    "pgqueuer_statistics": _KEEP_HOUSE,
     "wallet": _KEEP_HOUSE,
     "wallet_challenge": _KEEP_HOUSE,
+    "webhook_attempt": _KEEP_HOUSE,
+    "webhook_delivery": _KEEP_HOUSE,
+    "webhook_endpoint": _KEEP_HOUSE,
+    "webhook_secret": _KEEP_HOUSE,
 }
 """Beside SELECT, which it has on every table here; a table that is not here stays closed."""
 

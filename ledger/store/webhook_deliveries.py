@@ -7,7 +7,14 @@ from typing import Any
 
 from ledger.store.pool import Connection
 
-# The order's account decides; an endpoint that sees all is an admin's.
+# An account that was disabled, or is no partner any more, gets nothing from that moment on. `$1`
+# is the account that everybody has while access is open; it counts as disabled otherwise.
+_ACTIVE = """
+webhook_endpoint e JOIN account a ON a.id = e.account_id AND e.enabled
+    AND (a.disabled_at IS NULL OR a.id = $1) AND a.roles && ARRAY['admin', 'partner']
+"""
+
+# The order's account decides, and an admin sees all of them.
 VISIBLE = """
 (e.sees_all OR o.account_id = e.account_id)
     AND (e.event_types = '{}' OR v.type = ANY(e.event_types))
@@ -19,18 +26,18 @@ DELIVERY_ID = "'whd_' || substr(e.id, 5) || '_' || lpad(to_hex(v.seq), 16, '0')"
 # An endpoint's row stays locked, so that no event is passed over and none is written twice.
 FAN_OUT = f"""
 WITH e AS MATERIALIZED (
-    SELECT e.id, e.account_id, e.sees_all, e.event_types, e.cursor,
-           least(j.last_seq, e.cursor + $2) AS reached
-    FROM webhook_endpoint e CROSS JOIN journal j
-    WHERE e.enabled AND e.cursor < j.last_seq
-    ORDER BY e.cursor, e.id LIMIT $3
+    SELECT e.id, e.account_id, e.event_types, e.cursor, 'admin' = ANY(a.roles) AS sees_all,
+           least(j.last_seq, e.cursor + $3) AS reached
+    FROM {_ACTIVE} CROSS JOIN journal j
+    WHERE e.cursor < j.last_seq
+    ORDER BY e.cursor, e.id LIMIT $4
     FOR UPDATE OF e SKIP LOCKED
 ), written AS (
     INSERT INTO webhook_delivery (
         id, endpoint_id, event_seq, event_type, status, attempt_count, step, next_attempt_at,
         created_at
     )
-    SELECT {DELIVERY_ID}, e.id, v.seq, v.type, 'pending', 0, 0, $1, $1
+    SELECT {DELIVERY_ID}, e.id, v.seq, v.type, 'pending', 0, 0, $2, $2
     FROM e
     JOIN event v ON v.seq > e.cursor AND v.seq <= e.reached
     JOIN orders o ON o.id = v.order_id
@@ -43,26 +50,26 @@ WITH e AS MATERIALIZED (
 SELECT count(*) FROM e
 """  # noqa: S608 - put together from our own constants
 
-ENDPOINTS_DUE = """
-SELECT e.id FROM webhook_endpoint e
-WHERE e.enabled AND NOT e.id = ANY($2::text[]) AND EXISTS (
+ENDPOINTS_DUE = f"""
+SELECT e.id FROM {_ACTIVE}
+WHERE NOT e.id = ANY($3::text[]) AND EXISTS (
     SELECT FROM webhook_delivery d
-    WHERE d.endpoint_id = e.id AND d.status = 'pending' AND d.next_attempt_at <= $1
+    WHERE d.endpoint_id = e.id AND d.status = 'pending' AND d.next_attempt_at <= $2
 )
-LIMIT $3
-"""
+LIMIT $4
+"""  # noqa: S608 - put together from our own constants
 
-NEXT_DUE = """
-SELECT min(d.next_attempt_at)
-FROM webhook_delivery d JOIN webhook_endpoint e ON e.id = d.endpoint_id
-WHERE d.status = 'pending' AND e.enabled AND d.next_attempt_at > $1
-"""
+NEXT_DUE = f"""
+SELECT min(d.next_attempt_at) FROM {_ACTIVE} JOIN webhook_delivery d ON d.endpoint_id = e.id
+WHERE d.status = 'pending' AND d.next_attempt_at > $2
+"""  # noqa: S608 - put together from our own constants
 
-OLDEST_DUE = """
-SELECT min(d.next_attempt_at)
-FROM webhook_delivery d JOIN webhook_endpoint e ON e.id = d.endpoint_id
-WHERE d.status = 'pending' AND e.enabled AND d.attempt_count = 0 AND d.next_attempt_at <= $1
-"""
+OLDEST_DUE = f"""
+SELECT min(d.next_attempt_at) FROM {_ACTIVE} JOIN webhook_delivery d ON d.endpoint_id = e.id
+WHERE d.status = 'pending' AND d.attempt_count = 0 AND d.next_attempt_at <= $2
+"""  # noqa: S608 - put together from our own constants
+
+IS_ACTIVE = f"SELECT true FROM {_ACTIVE} WHERE e.id = $2"  # noqa: S608 - our own constant
 
 READ_DUE = """
 SELECT d.id, d.event_seq, d.event_type, d.attempt_count, d.step, d.created_at,
@@ -113,32 +120,49 @@ class Attempt:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Of whose endpoints one speaks, and when: `open_account` is empty unless access is open."""
+
+    open_account: str
+    now: datetime
+
+
 async def fan_out(
-    connection: Connection, *, now: datetime, events_limit: int, endpoints_limit: int
+    connection: Connection, reach: Reach, *, events_limit: int, endpoints_limit: int
 ) -> int:
     """Write deliveries for the next events of endpoints that are behind; returns how many were."""
-    count: int = await connection.fetchval(FAN_OUT, now, events_limit, endpoints_limit)
+    count: int = await connection.fetchval(
+        FAN_OUT, reach.open_account, reach.now, events_limit, endpoints_limit
+    )
     return count
 
 
 async def find_endpoints_due(
-    connection: Connection, *, now: datetime, but_not: Collection[str], limit: int
+    connection: Connection, reach: Reach, *, but_not: Collection[str], limit: int
 ) -> list[str]:
     """Endpoints that have a delivery to be attempted now."""
-    rows = await connection.fetch(ENDPOINTS_DUE, now, list(but_not), limit)
+    rows = await connection.fetch(
+        ENDPOINTS_DUE, reach.open_account, reach.now, list(but_not), limit
+    )
     return [row["id"] for row in rows]
 
 
-async def find_next_due(connection: Connection, *, now: datetime) -> datetime | None:
-    """When the next attempt after a moment is due."""
-    moment: datetime | None = await connection.fetchval(NEXT_DUE, now)
+async def find_next_due(connection: Connection, reach: Reach) -> datetime | None:
+    """When the next attempt after this moment is due."""
+    moment: datetime | None = await connection.fetchval(NEXT_DUE, reach.open_account, reach.now)
     return moment
 
 
-async def find_oldest_unattempted(connection: Connection, *, now: datetime) -> datetime | None:
-    """Since when the oldest delivery waits that has never been attempted."""
-    moment: datetime | None = await connection.fetchval(OLDEST_DUE, now)
+async def find_oldest_unattempted(connection: Connection, reach: Reach) -> datetime | None:
+    """Since when the oldest delivery waits that is due and has never been attempted."""
+    moment: datetime | None = await connection.fetchval(OLDEST_DUE, reach.open_account, reach.now)
     return moment
+
+
+async def is_active(connection: Connection, open_account: str, endpoint_id: str) -> bool:
+    """Whether an endpoint is there, enabled, and its account may have events."""
+    return await connection.fetchval(IS_ACTIVE, open_account, endpoint_id) is not None
 
 
 async def read_due(

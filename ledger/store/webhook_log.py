@@ -13,6 +13,12 @@ INSERT INTO webhook_delivery (
 ) VALUES ($1, $2, $3, 'pending', 0, 0, $4, $4)
 """
 
+ENDPOINT = """
+SELECT e.id, e.account_id, e.event_types, 'admin' = ANY(a.roles) AS sees_all
+FROM webhook_endpoint e JOIN account a ON a.id = e.account_id
+WHERE e.id = $1
+"""
+
 _COLUMNS = """
 SELECT id, position, endpoint_id, event_seq, event_type, status, attempt_count, step,
        next_attempt_at, created_at, finished_at
@@ -21,16 +27,14 @@ FROM webhook_delivery
 
 READ = _COLUMNS + "WHERE endpoint_id = $1 AND id = $2"
 
-LIST = (
-    _COLUMNS
-    + """
+LIST = f"""
+{_COLUMNS}
 WHERE endpoint_id = $1 AND ($2::text IS NULL OR status = $2)
     AND ($3::text IS NULL OR position < (
         SELECT position FROM webhook_delivery WHERE endpoint_id = $1 AND id = $3
     ))
 ORDER BY position DESC LIMIT $4
 """  # noqa: S608 - put together from our own constants
-)
 
 ATTEMPTS = """
 SELECT delivery_id, number, began_at, duration_ms, status_code, error FROM webhook_attempt
@@ -47,10 +51,10 @@ CREATED_AT = "SELECT created_at FROM event WHERE seq = $1"
 # One more than the limit, which tells that it is passed.
 COUNT_VISIBLE = f"""
 SELECT count(*) FROM (
-    SELECT FROM webhook_endpoint e
+    SELECT FROM ({ENDPOINT}) e
     JOIN event v ON v.seq BETWEEN $2 AND $3
     JOIN orders o ON o.id = v.order_id
-    WHERE e.id = $1 AND {VISIBLE}
+    WHERE {VISIBLE}
     LIMIT $4 + 1
 ) found
 """  # noqa: S608 - put together from our own constants
@@ -60,10 +64,10 @@ INSERT INTO webhook_delivery AS d (
     id, endpoint_id, event_seq, event_type, status, attempt_count, step, next_attempt_at, created_at
 )
 SELECT {DELIVERY_ID}, e.id, v.seq, v.type, 'pending', 0, 0, $4, $4
-FROM webhook_endpoint e
+FROM ({ENDPOINT}) e
 JOIN event v ON v.seq BETWEEN $2 AND $3
 JOIN orders o ON o.id = v.order_id
-WHERE e.id = $1 AND {VISIBLE}
+WHERE {VISIBLE}
 ORDER BY v.seq
 ON CONFLICT (endpoint_id, event_seq) DO UPDATE
 SET status = 'pending', step = 0, next_attempt_at = $4, finished_at = NULL

@@ -15,13 +15,13 @@ COUNT = "SELECT count(*) FROM webhook_endpoint WHERE account_id = $1"
 
 INSERT = """
 INSERT INTO webhook_endpoint (
-    id, account_id, sees_all, url, event_types, description, enabled, cursor, created_at
+    id, account_id, url, event_types, description, enabled, cursor, created_at
 )
-SELECT $1, $2, $3, $4, $5, $6, true, last_seq, $7 FROM journal
+SELECT $1, $2, $3, $4, $5, true, last_seq, $6 FROM journal
 """
 
 _COLUMNS = """
-SELECT id, account_id, sees_all, url, event_types, description, enabled, disabled_reason,
+SELECT id, account_id, url, event_types, description, enabled, disabled_reason,
        disabled_at, failing_since, created_at
 FROM webhook_endpoint
 """
@@ -67,7 +67,7 @@ RETURNING failing_since
 
 DELETE = "DELETE FROM webhook_endpoint WHERE id = $1"
 
-ADD_SECRET = """
+ADD_SIGNING = """
 INSERT INTO webhook_secret (id, endpoint_id, kind, sealed, created_at) VALUES ($1, $2, $3, $4, $5)
 """
 
@@ -102,7 +102,6 @@ class Endpoint:
 
     id: str
     account_id: str
-    sees_all: bool
     url: str
     event_types: Sequence[str]
     description: str | None
@@ -130,7 +129,6 @@ async def insert_endpoint(
     endpoint_id: str,
     *,
     account_id: str,
-    sees_all: bool,
     url: str,
     event_types: Sequence[str],
     description: str | None,
@@ -138,7 +136,7 @@ async def insert_endpoint(
 ) -> None:
     """Write an endpoint that gets what the journal tells from now on."""
     await connection.execute(
-        INSERT, endpoint_id, account_id, sees_all, url, list(event_types), description, now
+        INSERT, endpoint_id, account_id, url, list(event_types), description, now
     )
 
 
@@ -217,7 +215,7 @@ async def insert_secret(
     now: datetime,
 ) -> None:
     """Sign with this secret from now on, besides those that there are."""
-    await connection.execute(ADD_SECRET, secret_id, endpoint_id, kind, sealed, now)
+    await connection.execute(ADD_SIGNING, secret_id, endpoint_id, kind, sealed, now)
 
 
 async def expire_secrets(

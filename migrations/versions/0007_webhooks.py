@@ -136,8 +136,7 @@ EXECUTE FUNCTION fn_pgqueuer_changed()
 _WEBHOOKS = """
 CREATE TABLE webhook_endpoint (
     id text PRIMARY KEY,
-    account_id text NOT NULL,
-    sees_all boolean NOT NULL,
+    account_id text NOT NULL REFERENCES account,
     url text NOT NULL,
     event_types text[] NOT NULL,
     description text,
