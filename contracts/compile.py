@@ -14,7 +14,7 @@ from typing import Any
 from ledger.errors import LedgerError
 
 CONTRACTS = (
-    *("billcoin", "order_vault", "order_vault_factory"),
+    *("attestation_verifier", "billcoin", "order_vault", "order_vault_factory"),
     *("devnet_ringgit", "milk_market", "milk_price_feed", "minting_module", "standing_orders"),
 )
 MODULES = (

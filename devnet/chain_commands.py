@@ -96,6 +96,14 @@ Treasury = Annotated[
         help="Where vaults forward to; by default the devnet's second account.",
     ),
 ]
+AttestationSigners = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attestation-signer",
+        metavar="ADDRESS",
+        help="Deploy an attestation verifier that trusts this signer; may be repeated.",
+    ),
+]
 UnlessAt = Annotated[
     str | None,
     typer.Option(metavar="TOKEN", help="Do nothing if there is a contract at this address."),
@@ -117,6 +125,7 @@ def deploy(
     treasury: Treasury = None,
     unless_at: UnlessAt = None,
     wallet: Signer = None,
+    attestation_signer: AttestationSigners = None,
     as_json: Json = False,
 ) -> None:
     """Deploy the contracts; write manifest.json and .env.
@@ -132,6 +141,7 @@ def deploy(
     node_ws_url = rpc_url.replace("http", "ws", 1) if ws_url == "same" else ws_url
 
     accounts = economy_accounts() if wallet is None else None
+    signers = [parse_address(one, param="attestation-signer") for one in attestation_signer or ()]
 
     async def run() -> Manifest:
         async with open_node(rpc_url) as node:
@@ -142,6 +152,7 @@ def deploy(
                 treasury=payee,
                 node_ws_url=node_ws_url,
                 economy=accounts,
+                attestation_signers=signers,
             )
             if accounts is not None and manifest.economy is not None:
                 token = manifest.deployment.token

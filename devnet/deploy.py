@@ -1,10 +1,12 @@
 """Put BillCoin's contracts on a chain."""
 
+from collections.abc import Sequence
+
 from eth_account.signers.local import LocalAccount
 
-from contracts import billcoin, order_vault_factory
+from contracts import attestation_verifier, billcoin, order_vault_factory
 from devnet.dev_accounts import EconomyAccounts
-from devnet.economy import deployed_at, send_economy
+from devnet.economy import DELAY_SECONDS, deployed_at, send_economy
 from devnet.manifest import Manifest
 from devnet.node import Node, Receipt
 from devnet.transactions import Message, address_of, require_success, send
@@ -22,11 +24,13 @@ async def deploy(
     treasury: bytes,
     node_ws_url: str,
     economy: EconomyAccounts | None = None,
+    attestation_signers: Sequence[bytes] = (),
 ) -> Manifest:
     """Deploy the contracts, in one block where the chain allows, and say where they are.
 
     The deployer becomes the token's owner and first minter. With `economy` the milk economy's
-    contracts are deployed too, for those parts; `open_economy` then lets them in.
+    contracts are deployed too, for those parts; `open_economy` then lets them in. With
+    `attestation_signers`, 20 bytes each, an attestation verifier is deployed that trusts them.
 
     Raises:
         RejectedError: `chain_unexpected`, or the node refused a transaction.
@@ -35,7 +39,11 @@ async def deploy(
     if await node.quantity("eth_chainId") != chain_id:
         raise RejectedError("chain_unexpected", f"the node at {node.url} is not on {chain_id}")
     nonce = await node.quantity("eth_getTransactionCount", deployer.address, "pending")
-    codes = (billcoin.init_code(), order_vault_factory.init_code())
+    codes = [billcoin.init_code(), order_vault_factory.init_code()]
+    if attestation_signers:
+        codes.append(
+            attestation_verifier.init_code(delay_seconds=DELAY_SECONDS, signers=attestation_signers)
+        )
     hashes = [
         await send(node, deployer, Message(None, code), chain_id=chain_id, nonce=nonce + position)
         for position, code in enumerate(codes)
@@ -53,7 +61,7 @@ async def deploy(
         )
         hashes += sent.tx_hashes
     receipts = [require_success(await node.receipt(tx_hash)) for tx_hash in hashes]
-    token, factory = receipts[: len(codes)]
+    token, factory, *verifier = receipts[: len(codes)]
     factory_address = _contract(factory)
     implementation = implementation_address(factory=factory_address)
     if await node.call("eth_getCode", to_hex(implementation), "latest") == "0x":
@@ -70,6 +78,7 @@ async def deploy(
         node_ws_url=node_ws_url,
         start_block=token.block_number,
         economy=None if sent is None else sent.economy,
+        attestation_verifier=_contract(verifier[0]) if verifier else None,
     )
 
 

@@ -13,6 +13,7 @@ from ledger.payment_uri import format_address, parse_address
 
 MANIFEST_NAME = "manifest.json"
 ENVIRONMENT_NAME = ".env"
+_VERIFIER = "BILLCOIN_ATTESTATION_VERIFIER_ADDRESS"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Manifest:
     node_ws_url: str
     start_block: int
     economy: Economy | None = None
+    attestation_verifier: bytes | None = None
 
     def variables(self) -> dict[str, str]:
         """The environment that indexer and oracle read, by its exact names."""
@@ -40,6 +42,11 @@ class Manifest:
             "BILLCOIN_TREASURY_ADDRESS": format_address(deployment.treasury),
             "BILLCOIN_START_BLOCK": str(self.start_block),
             **({} if self.economy is None else economy_variables(self.economy)),
+            **(
+                {}
+                if self.attestation_verifier is None
+                else {_VERIFIER: format_address(self.attestation_verifier)}
+            ),
         }
 
 
@@ -104,6 +111,7 @@ def read_manifest(values: Mapping[str, str]) -> Manifest:
         node_ws_url=values.get("BILLCOIN_NODE_WS_URL", ""),
         start_block=_whole_number(values, "BILLCOIN_START_BLOCK"),
         economy=_read_economy(values),
+        attestation_verifier=address(_VERIFIER) if values.get(_VERIFIER) else None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from devnet.anvil import DEFAULT_CHAIN_ID, anvil, anvil_binary
 from devnet.attended import attended, both
+from devnet.attestation_key import KEYS_NAME, KEYS_VARIABLE, attestation_signer
 from devnet.databases import create_database
 from devnet.deploy import deploy
 from devnet.dev_accounts import (
@@ -128,6 +129,7 @@ class _Starter:
                 treasury=address_of(dev_account(TREASURY_INDEX)),
                 node_ws_url=ws_url,
                 economy=economy_accounts(),
+                attestation_signers=[attestation_signer(self.folder)],
             )
         self.deployed = manifest
         self.say("the contracts are deployed")
@@ -212,6 +214,8 @@ async def running_stack(
         manifest, database_url = await both(starter.chain(), starter.database())
         port = options.oracle_port or free_port()
         variables = _variables(manifest, database_url, port)
+        if starter.deployed is not None:
+            variables[KEYS_VARIABLE] = str(folder / KEYS_NAME)
         write_manifest(folder, variables)
         starter.services(variables)
         oracle_url = f"http://{LOOPBACK}:{port}"

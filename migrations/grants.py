@@ -20,6 +20,7 @@ ORACLE_RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "payment_proof": (),
     "transfer": (),
     # What is never taken back.
+    "attestation": _APPEND,
     "event": _APPEND,
     # What changes.
     "account": _WRITE,

@@ -9,6 +9,7 @@ import typer
 
 from ledger.errors import RejectedError
 from oracle_api.application import create_oracle
+from oracle_api.attestations.commands import attestation_keys_app
 from oracle_api.audit_log.commands import audit_log
 from oracle_api.logs import configure_logs
 from oracle_api.server import serve as serve_oracle
@@ -24,6 +25,7 @@ app = typer.Typer(
 
 
 app.add_typer(audit_log, name="audit-log")
+app.add_typer(attestation_keys_app, name="attestation-keys")
 
 
 @app.callback()
@@ -76,6 +78,10 @@ def serve() -> None:
                                              without it, on loopback only: a key for this run
       BILLCOIN_TOKEN_ISSUER (billcoin-oracle)  what access tokens name as their issuer
       BILLCOIN_API_KEY_KIND (test)           `test` or `live`: which API keys are made and taken
+      BILLCOIN_ATTESTATION_VERIFIER_ADDRESS, BILLCOIN_ATTESTATION_KEYS_FILE,
+      BILLCOIN_ATTESTATION_KEYS, BILLCOIN_ATTESTATION_KEYS_PASSWORD,
+      BILLCOIN_ATTESTATION_TTL_SECONDS (300) sign verdicts that are a yes: the contract, the file
+                                             (or the hex) of keys, and how long a signature holds
       BILLCOIN_LOG_LEVEL (INFO)              DEBUG, INFO, WARNING or ERROR
     """  # noqa: D301 - typer takes \b as "keep these lines"
     settings = _settings()

@@ -13,6 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from ledger.errors import RejectedError
 from oracle_api.access.entrance import build_entrance
+from oracle_api.attestations.endpoints import attestations_router
+from oracle_api.attestations.service import open_attestor
 from oracle_api.catalogue.endpoints import catalogue_router
 from oracle_api.database import Database
 from oracle_api.edge import Edge
@@ -53,6 +55,8 @@ class Oracle:
         service = OrderService(settings, clock)
         self.api = _api(orders_router(settings, self._database, service, self.hub))
         self.api.include_router(catalogue_router(settings))
+        attestor = open_attestor(settings, self._database, metrics, clock)
+        self.api.include_router(attestations_router(attestor))
         chain_id = settings.deployment.chain_id
         self.api.include_router(proofs_router(self._database, chain_id=chain_id))
         self.api.router.lifespan_context = self._lifespan
@@ -69,13 +73,9 @@ class Oracle:
             self.api,
             direct={
                 ("POST", VALIDATE_PATH): ValidateEndpoint(
-                    validation, metrics, max_wait_seconds=settings.max_wait_seconds
+                    validation, metrics, attestor, max_wait_seconds=settings.max_wait_seconds
                 ),
-                ("GET", "/healthz"): health.live,
-                ("HEAD", "/healthz"): health.live,
-                ("GET", "/readyz"): health.ready,
-                ("HEAD", "/readyz"): health.ready,
-                ("GET", "/metrics"): health.metrics,
+                **health.routes(),
             },
             streams={("GET", STREAM_PATH): StreamEndpoint(self._database, self.hub, snapshots)},
             metrics=metrics,

@@ -102,6 +102,12 @@ class Metrics:
         self.validations = Counter(
             "billcoin_validations", "Validations by code.", ["code"], registry=self.registry
         )
+        self.attestations = Counter(
+            "billcoin_attestations",
+            "Attestations by outcome: signed or failed.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.requests = Counter(
             "billcoin_http_requests",
             "HTTP requests by route, method and status.",

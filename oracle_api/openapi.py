@@ -4,13 +4,16 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from oracle_api.attestations.documentation import SIGNERS
+from oracle_api.attestations.endpoints import PATH as SIGNERS_PATH
 from oracle_api.orders.documentation import CANCEL, CREATE, LIST, QR, READ
 from oracle_api.payments.documentation import VALIDATE
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.stream.documentation import STREAM
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
 
-_ORDERS: Final = (
+_ROUTES: Final = (
+    (SIGNERS_PATH, "get", SIGNERS),
     ("/api/v1/orders", "post", CREATE),
     ("/api/v1/orders", "get", LIST),
     ("/api/v1/orders/{order_id}", "get", READ),
@@ -29,7 +32,7 @@ def complete_openapi(api: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = generate()
         paths = document["paths"]
-        for path, method, route in _ORDERS:
+        for path, method, route in _ROUTES:
             responses = {str(status): answer for status, answer in route["responses"].items()}
             paths[path][method]["responses"] = responses
         for operation in (one for path in paths.values() for one in path.values()):

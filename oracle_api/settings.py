@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -13,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PostgresDsn,
+    SecretStr,
     ValidationError,
 )
 from pydantic_settings import NoDecode, SettingsError
@@ -132,6 +134,11 @@ class Settings(BudgetSettings, AccessSettings):
     )
     jobs_metrics_host: str = "127.0.0.1"
     jobs_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
+    attestation_verifier_address: Address | None = None
+    attestation_keys_file: Path | None = None
+    attestation_keys: SecretStr | None = None
+    attestation_keys_password: SecretStr | None = None
+    attestation_ttl_seconds: int = Field(default=300, ge=60, le=86_400)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @cached_property

@@ -1,8 +1,14 @@
 """Every table of the database, whichever module describes it."""
 
-from ledger.store import account_tables, audit_tables, tables, webhook_tables
+from ledger.store import (
+    account_tables,
+    attestation_tables,
+    audit_tables,
+    tables,
+    webhook_tables,
+)
 
-TABLE_MODULES = (tables, account_tables, audit_tables, webhook_tables)
+TABLE_MODULES = (tables, account_tables, attestation_tables, audit_tables, webhook_tables)
 """Imported for their tables, which all belong to one `metadata`."""
 
 metadata = tables.metadata

@@ -25,6 +25,7 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("GET", "/till/"): ANYONE,
     ("GET", "/till/assets/{path:path}"): ANYONE,
     ("GET", "/api/v1/catalogue"): ANYONE,
+    ("GET", "/.well-known/billcoin-attestation.json"): ANYONE,
     ("POST", "/api/v1/payments/validate"): ANYONE,
     ("GET", "/api/v1/payments/{tx_hash}/proof"): ANYONE,
     ("POST", "/api/v1/orders"): STAFF | BUYERS,

@@ -1,5 +1,7 @@
 """`/healthz`, `/readyz` and `/metrics`, for the machines that look after us."""
 
+from collections.abc import Awaitable, Callable
+
 import orjson
 
 from ledger.confidence import Limits, doubt
@@ -27,6 +29,16 @@ class HealthEndpoints:
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
+
+    def routes(self) -> dict[tuple[str, str], Callable[[DirectRequest], Awaitable[Reply]]]:
+        """Where each is asked for."""
+        return {
+            ("GET", "/healthz"): self.live,
+            ("HEAD", "/healthz"): self.live,
+            ("GET", "/readyz"): self.ready,
+            ("HEAD", "/readyz"): self.ready,
+            ("GET", "/metrics"): self.metrics,
+        }
 
     async def live(self, _: DirectRequest) -> Reply:
         """The process lives; that alone, so that nobody restarts it because a database is away."""

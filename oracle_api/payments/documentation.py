@@ -4,6 +4,7 @@ from typing import Any
 
 from ledger.order import Finality, Status
 from ledger.verdict import Code
+from oracle_api.attestations.documentation import ATTESTATION_SCHEMA
 from oracle_api.documentation import PROBLEM_SCHEMA, json_response
 
 _HASH = "0x" + "5c" * 32
@@ -44,6 +45,7 @@ _ANSWER_SCHEMA: dict[str, Any] = {
     "required": ["valid", "confirmedAt", "error", "verdict"],
     "properties": _US_004
     | {
+        "attestation": ATTESTATION_SCHEMA,
         "verdict": {
             "type": "object",
             "required": list(ANSWER_EXAMPLE["verdict"]),
@@ -61,7 +63,7 @@ _ANSWER_SCHEMA: dict[str, Any] = {
                 "verification": {"type": "string", "enum": ["full", "quorum"]},
                 "retryable": {"type": "boolean"},
             },
-        }
+        },
     },
 }
 
@@ -78,6 +80,16 @@ _REQUEST_SCHEMA: dict[str, Any] = {
         },
         "currency": {"type": "string", "enum": ["BILL", "MYR"], "default": "BILL"},
         "orderId": _TEXT_OR_NULL | {"pattern": "^ord_[0-9a-z]{26}$"},
+        "attest": {
+            "type": "boolean",
+            "default": False,
+            "description": "Sign the verdict if it is a yes.",
+        },
+        "consumer": _TEXT_OR_NULL
+        | {
+            "pattern": "^0x[0-9a-fA-F]{40}$",
+            "description": "With `attest`: the only contract that may consume the attestation.",
+        },
     },
 }
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ledger.errors import RejectedError
+from oracle_api.attestations.service import Attestor
 from oracle_api.metrics import Metrics
 from oracle_api.payments.answer import NO, write_answer
-from oracle_api.payments.question import read_question
-from oracle_api.payments.service import Validation
+from oracle_api.payments.question import Question, read_question
+from oracle_api.payments.service import Answer, Validation
 from oracle_api.preference import applied, preferred_wait
 from oracle_api.problems import JSON, Reply, UnavailableError, problem_of
 from oracle_api.request import DirectRequest
@@ -22,10 +23,16 @@ class ValidateEndpoint:
     """Answers a validation; every answer has `valid`, `confirmedAt` and `error`."""
 
     def __init__(
-        self, validation: Validation, metrics: Metrics, *, max_wait_seconds: float
+        self,
+        validation: Validation,
+        metrics: Metrics,
+        attestor: Attestor | None,
+        *,
+        max_wait_seconds: float,
     ) -> None:
         self._validation = validation
         self._metrics = metrics
+        self._attestor = attestor
         self._max_wait_seconds = max_wait_seconds
 
     async def __call__(self, request: DirectRequest) -> Reply:
@@ -33,15 +40,35 @@ class ValidateEndpoint:
         started = time.perf_counter()
         wait_seconds = preferred_wait(request.headers, max_seconds=self._max_wait_seconds)
         try:
-            question = read_question(request.body)
+            question = self._question(request.body)
             answer = await self._validation.answer(question, wait_seconds=wait_seconds)
+            more = await self._attested(answer, question, request)
         except (RejectedError, UnavailableError) as error:
             self._metrics.validations.labels(error.code).inc()
             return problem_of(error, request_id=request.id, more=refusal(error.code))
         if not wait_seconds:
             self._metrics.validation_latency.observe(time.perf_counter() - started)
         self._metrics.validations.labels(answer.verdict.code).inc()
-        return Reply(200, write_answer(answer), (*_HEADERS, *applied(wait_seconds)))
+        return Reply(200, write_answer(answer, more=more), (*_HEADERS, *applied(wait_seconds)))
+
+    def _question(self, body: bytes) -> Question:
+        question = read_question(body)
+        if question.consumer is not None and self._attestor is None:
+            raise RejectedError(
+                "attestation_not_offered", "this oracle signs no verdicts", param="attest"
+            )
+        return question
+
+    async def _attested(
+        self, answer: Answer, question: Question, request: DirectRequest
+    ) -> Mapping[str, Any] | None:
+        """The signed verdict, for those who asked for one; the others cost nothing more."""
+        if question.consumer is None or self._attestor is None:
+            return None
+        attestation = await self._attestor.attest(
+            answer, consumer=question.consumer, account_id=request.principal.account_id or None
+        )
+        return {"attestation": attestation}
 
 
 def refusal(code: str) -> Mapping[str, Any]:

@@ -6,23 +6,29 @@ from typing import Any
 
 import orjson
 
+from ledger.attestation import NO_CONSUMER
 from ledger.errors import RejectedError
+from ledger.payment_uri import parse_address
 from ledger.units import parse_bill, parse_myr
 from ledger.verdict import Expectation
 
 _TX_HASH = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 _ORDER_ID = re.compile(r"ord_[0-9a-z]{26}", re.ASCII)
-_FIELDS = frozenset({"txHash", "expectedAmount", "orderId", "currency"})
+_FIELDS = frozenset({"txHash", "expectedAmount", "orderId", "currency", "attest", "consumer"})
 _MAX_AMOUNT_CHARACTERS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Is `tx_hash` a valid payment of what is expected, of that order if one is named?"""
+    """Is `tx_hash` a valid payment of what is expected, of that order if one is named?
+
+    `consumer` (20 bytes) is set when a yes shall be signed: the contract that may consume it.
+    """
 
     tx_hash: bytes
     expected: Expectation
     order_id: str | None
+    consumer: bytes | None = None
 
 
 def read_question(body: bytes) -> Question:
@@ -30,7 +36,8 @@ def read_question(body: bytes) -> Question:
 
     Raises:
         RejectedError: `body_malformed`, `field_unknown`, `field_duplicate`, `field_missing`,
-            `tx_hash_invalid`, `amount_invalid`, `currency_unknown` or `order_id_invalid`.
+            `tx_hash_invalid`, `amount_invalid`, `currency_unknown`, `order_id_invalid`,
+            `attest_invalid`, `consumer_invalid` or one of `parse_address`.
     """
     try:
         fields = orjson.loads(body)
@@ -47,6 +54,7 @@ def read_question(body: bytes) -> Question:
             _required(fields, "expectedAmount"), fields.get("currency", "BILL")
         ),
         order_id=_read_order_id(fields.get("orderId")),
+        consumer=_read_consumer(fields),
     )
     # No value that has passed holds a colon, so each colon left belongs to a name.
     if body.count(b":") != len(fields):
@@ -91,3 +99,18 @@ def _read_order_id(value: Any) -> str | None:
             "order_id_invalid", "orderId must be an order's id, such as ord_...", param="orderId"
         )
     return value
+
+
+def _read_consumer(fields: dict[str, Any]) -> bytes | None:
+    attests, consumer = fields.get("attest", False), fields.get("consumer")
+    if not isinstance(attests, bool):
+        raise RejectedError("attest_invalid", "attest must be true or false", param="attest")
+    if consumer is None:
+        return NO_CONSUMER if attests else None
+    if not attests or not isinstance(consumer, str):
+        raise RejectedError(
+            "consumer_invalid",
+            "consumer is the address of a contract, and goes with attest only",
+            param="consumer",
+        )
+    return parse_address(consumer, param="consumer")

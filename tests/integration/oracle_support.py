@@ -28,6 +28,7 @@ from oracle_api.application import Oracle, create_oracle
 from oracle_api.server import server_for
 from oracle_api.settings import Settings
 from oracle_api.stream.hub import StreamLimits
+from oracle_api.times import Clock
 
 # The default writes tracebacks with all their variables, which takes seconds.
 structlog.configure(
@@ -260,10 +261,10 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def served(
-    settings: Settings, *, limits: StreamLimits | None = None
+    settings: Settings, *, limits: StreamLimits | None = None, clock: Clock = time.time
 ) -> AsyncIterator[Client]:
     """An oracle behind a real uvicorn in this process, with a client."""
-    oracle = create_oracle(settings, stream_limits=limits)
+    oracle = create_oracle(settings, clock=clock, stream_limits=limits)
     server = server_for(oracle, settings, loop="asyncio")
     # Signals belong to pytest.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]

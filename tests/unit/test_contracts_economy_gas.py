@@ -9,10 +9,12 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 
 from contracts import (
     abi,
+    attestation_verifier,
     billcoin,
     devnet_ringgit,
     milk_market,
@@ -30,6 +32,8 @@ from contracts.rehearsal_economy import LITRE, SENSORS, bytes_of
 from contracts.rehearsal_standing_orders import MYR, PAYER, POLICY, WEEK_SECONDS
 from contracts.standing_orders import PriceMode, StandingOrder
 from devnet.anvil import Chain, anvil
+from ledger.attestation import Attestation
+from ledger.order import Finality
 from ledger.units import UINT256_MAX, Units
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "contracts.md"
@@ -290,11 +294,44 @@ def govern(stage: Stage) -> None:
     stage.module.call(OWNER, "execute_change", payload, note="`execute_change`")
 
 
+def attest(stage: Stage) -> None:
+    verifier = Deployed(
+        stage.meter,
+        attestation_verifier.artifact(),
+        attestation_verifier.init_code(
+            delay_seconds=DAY_SECONDS, signers=[account_address(SENSORS[0])]
+        ),
+        "deploy `attestation_verifier`, one signer",
+    )
+    attestation = Attestation(
+        order_key=b"\x01" * 32,
+        tx_hash=b"\x02" * 32,
+        block_number=0,
+        block_hash=bytes.fromhex(
+            stage.meter.rpc("eth_getBlockByNumber", "0x0", False)["hash"][2:]  # noqa: FBT003
+        ),
+        token=stage.bill.address,
+        treasury=b"\x05" * 20,
+        amount_due=Units(LITRE),
+        amount_received=Units(LITRE),
+        finality=Finality.INCLUDED,
+        consumer=bytes_of(OWNER),
+        issued_at_seconds=stage.meter.now(),
+        expires_at_seconds=stage.meter.now() + DAY_SECONDS,
+    )
+    message = attestation_verifier.attestation_typed_data(
+        attestation, chain_id=stage.meter.chain.chain_id, verifier=verifier.address
+    )
+    signed = SENSORS[0].sign_message(encode_typed_data(full_message=message)).signature
+    verifier.call(OWNER, "consume", attestation.values(), bytes(signed), note="`consume`")
+    verifier.call(OWNER, "revoke_signer", account_address(SENSORS[0]), note="`revoke_signer`")
+
+
 async def measure() -> dict[str, int]:
     async with anvil(hardfork="shanghai", arguments=("--auto-impersonate",)) as chain:
         meter = Meter(chain)
         stage = Stage(meter)
-        for act in (mint, spend, price, collect, govern):
+        for act in (attest, mint, spend, price, collect, govern):
             act(stage)
         return meter.noted
 

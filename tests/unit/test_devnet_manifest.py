@@ -54,6 +54,13 @@ def test_the_economy_s_contracts_are_named_where_there_are_some(tmp_path: Path) 
     assert load_manifest(tmp_path, {}) == manifest
 
 
+def test_the_attestation_verifier_is_named_where_there_is_one(tmp_path: Path) -> None:
+    manifest = replace(MANIFEST, attestation_verifier=b"\x08" * 20)
+    assert list(manifest.variables())[-1] == "BILLCOIN_ATTESTATION_VERIFIER_ADDRESS"
+    write_manifest(tmp_path, manifest.variables())
+    assert load_manifest(tmp_path, {}) == manifest
+
+
 def test_half_an_economy_is_none() -> None:
     values = replace(MANIFEST, economy=ECONOMY).variables() | {"BILLCOIN_MILK_MARKET_ADDRESS": ""}
     with pytest.raises(RejectedError) as refusal:
