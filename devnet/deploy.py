@@ -39,11 +39,7 @@ async def deploy(
     if await node.quantity("eth_chainId") != chain_id:
         raise RejectedError("chain_unexpected", f"the node at {node.url} is not on {chain_id}")
     nonce = await node.quantity("eth_getTransactionCount", deployer.address, "pending")
-    codes = [billcoin.init_code(), order_vault_factory.init_code()]
-    if attestation_signers:
-        codes.append(
-            attestation_verifier.init_code(delay_seconds=DELAY_SECONDS, signers=attestation_signers)
-        )
+    codes = _codes(attestation_signers)
     hashes = [
         await send(node, deployer, Message(None, code), chain_id=chain_id, nonce=nonce + position)
         for position, code in enumerate(codes)
@@ -80,6 +76,14 @@ async def deploy(
         economy=None if sent is None else sent.economy,
         attestation_verifier=_contract(verifier[0]) if verifier else None,
     )
+
+
+def _codes(attestation_signers: Sequence[bytes]) -> list[bytes]:
+    codes = [billcoin.init_code(), order_vault_factory.init_code()]
+    if attestation_signers:
+        signers = list(attestation_signers)
+        codes.append(attestation_verifier.init_code(delay_seconds=DELAY_SECONDS, signers=signers))
+    return codes
 
 
 def _contract(receipt: Receipt) -> bytes:

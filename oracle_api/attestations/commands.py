@@ -70,7 +70,7 @@ def use(address: Address, *, file: KeysFile) -> None:
         entries = read_key_file(file)
         chosen = _find(entries, address)
         if chosen.get("revokedAt"):
-            raise RejectedError("key_revoked", f"{address} is revoked, which is for good")
+            raise RejectedError("setting_wrong", f"{address} is revoked, which is for good")
         write_key_file(file, [chosen, *(entry for entry in entries if entry is not chosen)])
 
 
@@ -96,7 +96,7 @@ def _find(entries: list[Entry], address: str) -> Entry:
     for entry in entries:
         if str(entry.get("address")).lower() == wanted.lower():
             return entry
-    raise RejectedError("key_unknown", f"there is no key {address}")
+    raise RejectedError("setting_wrong", f"there is no key {address}")
 
 
 @contextmanager

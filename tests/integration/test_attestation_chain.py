@@ -77,6 +77,7 @@ async def scene(ledger_url: str, tmp_path: Path) -> AsyncIterator[Scene]:
             vault_implementation_address=deployment.vault_implementation,
             treasury_address=deployment.treasury,
             oracle_port=0,
+            access="open",
             attestation_verifier_address=receipt.contract,
             attestation_keys_file=tmp_path / KEYS_NAME,
         )
