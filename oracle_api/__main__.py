@@ -83,6 +83,19 @@ def serve() -> None:
       BILLCOIN_ATTESTATION_TTL_SECONDS (300) sign verdicts that are a yes: the contract, the file
                                              (or the hex) of keys, and how long a signature holds
       BILLCOIN_LOG_LEVEL (INFO)              DEBUG, INFO, WARNING or ERROR
+
+    \b
+    To pay the gas of wallets that have none, set both (the key's file has mode 0600):
+      BILLCOIN_RELAYER_NODE_URL, BILLCOIN_RELAYER_KEY_FILE
+    and perhaps (`jobs` follows what was broadcast):
+      BILLCOIN_RELAYER_MAX_FEE_GWEI (100)    offered per gas at the most
+      BILLCOIN_RELAYER_DAILY_GAS_COIN (2)    spent in 24 hours at the most
+      BILLCOIN_RELAYER_PAYER_DAILY_LIMIT (20)
+                                             payments of one wallet in 24 hours
+      BILLCOIN_RELAYER_MAX_OUTSTANDING (256) transactions that wait for a block at once
+      BILLCOIN_RELAYER_MARGIN_SECONDS (15)   how long an authorisation must still be valid
+      BILLCOIN_RELAYER_STUCK_BLOCKS (6)      blocks after which more is offered
+      BILLCOIN_RELAYER_POLL_SECONDS (1)      pause between two looks at the chain
     """  # noqa: D301 - typer takes \b as "keep these lines"
     settings = _settings()
     configure_logs(settings.log_level)

@@ -30,6 +30,10 @@ from oracle_api.payments.evidence import LANES, EvidenceReader
 from oracle_api.payments.service import Validation
 from oracle_api.problems import Reply, UnavailableError, problem, problem_of
 from oracle_api.proofs.endpoints import proofs_router
+from oracle_api.relay.assembly import relay_of
+from oracle_api.relay.endpoints import relay_router
+from oracle_api.relay.service import Relay
+from oracle_api.relay.waiting import Waiting
 from oracle_api.settings import Settings
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
 from oracle_api.stream.endpoints import StreamEndpoint
@@ -59,6 +63,7 @@ class Oracle:
         self.api.include_router(attestations_router(attestor))
         chain_id = settings.deployment.chain_id
         self.api.include_router(proofs_router(self._database, chain_id=chain_id))
+        self._relay = self._add_relay(clock)
         self.api.router.lifespan_context = self._lifespan
         health = HealthEndpoints(self._database, self.hub, settings.limits, clock, metrics)
         validation = Validation(self._database, self._reader, self.hub, settings.limits, clock)
@@ -83,6 +88,12 @@ class Oracle:
             gate=entrance.gate,
         )
 
+    def _add_relay(self, clock: Clock) -> Relay | None:
+        relay = relay_of(self._settings, self._database, clock)
+        waiting = Waiting(self._database, self.hub)
+        self.api.include_router(relay_router(self._settings, relay, waiting))
+        return relay
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the server's start and stop."""
         await self._edge(scope, receive, send)
@@ -94,10 +105,11 @@ class Oracle:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         await self._database.open()
-        lanes = [self._reader.run_lane() for _ in range(LANES)]
-        tasks = [
-            asyncio.create_task(work) for work in (self._listener.run(), self.hub.beat(), *lanes)
-        ]
+        work = [self._listener.run(), self.hub.beat()]
+        work += [self._reader.run_lane() for _ in range(LANES)]
+        if self._relay is not None:
+            work.append(self._relay.stay_connected())
+        tasks = [asyncio.create_task(one) for one in work]
         try:
             yield
         finally:

@@ -34,11 +34,17 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "method_not_allowed": 405,
     "request_timeout": 408,
     "idempotency_key_in_flight": 409,
+    "submission_not_found": 404,
     "idempotency_key_reused": 409,
     "order_not_cancellable": 409,
+    "order_not_payable": 409,
+    "order_being_paid": 409,
+    "authorization_nonce_reused": 409,
+    "authorization_used": 409,
     "body_too_large": 413,
     "host_unknown": 421,
     "sign_in_too_often": 429,
+    "payer_budget_exhausted": 429,
 }
 _RETRYABLE_CODES: Final = frozenset({"idempotency_key_in_flight"})
 _RETRYABLE_STATUSES: Final = frozenset({408, 429, 500, 503})

@@ -21,6 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from ledger.store.relay_tables import add_relay_tables
+
 metadata = MetaData()
 
 UINT256 = Numeric(78, 0)
@@ -218,3 +220,5 @@ payment_proof = Table(
     ForeignKeyConstraint(["chain_id", "block_hash"], ["block.chain_id", "block.hash"]),
     comment="Merkle proofs of transactions that pay orders, as JSON; null where one is too large.",
 )
+
+add_relay_tables(metadata)

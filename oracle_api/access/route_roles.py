@@ -28,6 +28,9 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("GET", "/.well-known/billcoin-attestation.json"): ANYONE,
     ("POST", "/api/v1/payments/validate"): ANYONE,
     ("GET", "/api/v1/payments/{tx_hash}/proof"): ANYONE,
+    # The signature is the authority, and an id that nobody can guess the key to what became of it.
+    ("POST", "/api/v1/payments/submit"): ANYONE,
+    ("GET", "/api/v1/payments/submissions/{submission_id}"): ANYONE,
     ("POST", "/api/v1/orders"): STAFF | BUYERS,
     ("GET", "/api/v1/orders"): STAFF | BUYERS,
     ("GET", "/api/v1/orders/stream"): STAFF | BUYERS,

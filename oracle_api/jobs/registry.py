@@ -3,10 +3,11 @@
 from typing import Final
 
 from oracle_api.jobs.upkeep import forget_old_jobs
-from oracle_api.jobs.work import Schedule, Work
+from oracle_api.jobs.work import Schedule, Service, Work
+from oracle_api.relay.assembly import watch_relay
 
 WORK: Final = Work(
     handlers=(),
     schedules=(Schedule("jobs.forget", "17 * * * *", forget_old_jobs),),
-    services=(),
+    services=(Service("relay.watch", watch_relay),),
 )

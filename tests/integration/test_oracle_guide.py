@@ -42,7 +42,10 @@ async def test_the_python_of_the_guide_runs(ledger_url: str) -> None:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 async def test_the_commands_of_the_guide_run(ledger_url: str) -> None:
-    commands = [block for block in blocks("sh") if "curl" in block]
+    # The relay's needs a chain: test_relay runs it.
+    commands = [
+        block for block in blocks("sh") if "curl" in block and "/payments/submit" not in block
+    ]
     assert len(commands) == 2
     async with open_ledger(ledger_url), served(settings_for(ledger_url)) as client:
         made, asked = [

@@ -13,6 +13,7 @@ from indexer import metrics as indexer_metrics
 from ledger.store.tally import Tally
 from oracle_api.jobs import metrics as jobs_metrics
 from oracle_api.metrics import Metrics
+from oracle_api.relay import metrics as relay_metrics
 from oracle_api.stream.hub import Hub
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,7 @@ def known_metrics() -> dict[str, set[str]]:
     oracle.orders.start(Tally(0, {}, 0))
     known = {name: set(labels) for name, labels in FOREIGN.items()}
     assert indexer_metrics.TIP
+    assert relay_metrics.METRICS
     for registry in (REGISTRY, oracle.registry, jobs_metrics.REGISTRY):
         known |= _described(registry)
     return known

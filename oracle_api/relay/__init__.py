@@ -1,0 +1,1 @@
+"""Broadcasts what wallets without gas have signed: each authorisation once."""

@@ -1,0 +1,296 @@
+"""Takes an authorisation over and broadcasts it: once, whoever asks how often."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from ledger.confidence import doubt
+from ledger.errors import RejectedError, TransientError
+from ledger.ids import sortable_id
+from ledger.json_hex import to_hex
+from ledger.payment_uri import format_address
+from ledger.store.cursor import read_cursor
+from ledger.store.observation import read_observation
+from ledger.store.orders import StoredOrder, read_order_by_id
+from ledger.store.pool import Connection
+from ledger.store.relay_nonces import RelayTransaction, insert_transaction, take_nonce
+from ledger.store.relay_submissions import (
+    NewSubmission,
+    StoredSubmission,
+    find_submission,
+    insert_submission,
+    is_order_taken,
+    lock_order,
+    read_spent,
+    read_submission,
+)
+from oracle_api.database import Database
+from oracle_api.orders.requests import order_not_found
+from oracle_api.payments.service import DOUBT_DETAIL
+from oracle_api.problems import UnavailableError
+from oracle_api.relay.authorization import SignedAuthorization
+from oracle_api.relay.broadcast import Broadcaster, Call, Terms
+from oracle_api.relay.checks import Preview, preview, require_payable, require_window
+from oracle_api.relay.fees import Fees, fees_for
+from oracle_api.settings import Settings
+from oracle_api.times import Clock, to_datetime
+
+BUDGET_PERIOD = timedelta(hours=24)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An authorisation for an order, whose signature and form are right."""
+
+    order: StoredOrder
+    signed: SignedAuthorization
+
+
+class Relay:
+    """Takes authorisations over; one per process."""
+
+    def __init__(
+        self, settings: Settings, database: Database, broadcaster: Broadcaster, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._broadcaster = broadcaster
+        self._clock = clock
+        self._is_chain_checked = False
+
+    @property
+    def relayer(self) -> bytes:
+        """The account that pays the gas, 20 bytes."""
+        return self._broadcaster.relayer
+
+    async def stay_connected(self) -> None:
+        """Keep the node's connection, for ever; without it everything is refused."""
+        log.info("relaying", relayer=format_address(self.relayer))
+        async with self._broadcaster.node.opened():
+            await asyncio.Event().wait()
+
+    async def submit(self, request: Request) -> StoredSubmission:
+        """Broadcast an authorisation, or find the submission that did before.
+
+        Raises:
+            RejectedError: a check of `checks`, `authorization_nonce_reused`,
+                `order_being_paid` or `payer_budget_exhausted`.
+            UnavailableError: `relay_unavailable`, `relayer_budget_exhausted`, `relayer_busy`,
+                `relayer_out_of_gas`, `gas_too_dear`, or whatever makes the ledger unsure.
+        """
+        known = await self._known(request)
+        if known is not None:
+            return known
+        try:
+            seen = await self.check(request)
+        except RejectedError:
+            # Taken over meanwhile by the same request, which may have landed already.
+            known = await self._known(request)
+            if known is None:
+                raise
+            return known
+        fees = fees_for(
+            seen.head.base_fee_wei, seen.tip_wei, cap_wei=self._settings.relayer_max_fee_wei
+        )
+        self._require_gas(seen, fees)
+        transaction = await self._take_over(request, seen, fees)
+        if transaction is not None:
+            await self._broadcaster.send(transaction)
+        taken = await self._known(request)
+        if taken is None:
+            raise RuntimeError("a submission that was just written is not there")
+        return taken
+
+    async def check(self, request: Request) -> Preview:
+        """Make every check that changes nothing.
+
+        Raises:
+            RejectedError, UnavailableError: as `submit`.
+        """
+        authorization = request.signed.authorization
+        require_payable(request.order, authorization)
+        self._require_window(request)
+        try:
+            await self._check_chain()
+            return await preview(
+                self._broadcaster.node,
+                request.signed,
+                token=self._settings.token_address,
+                relayer=self.relayer,
+            )
+        except TransientError as error:
+            if isinstance(error, UnavailableError):
+                raise
+            log.warning("the relay's node does not answer", detail=str(error))
+            raise UnavailableError(
+                "relay_unavailable", "the relay's node does not answer"
+            ) from error
+
+    async def read_order(self, order_id: str) -> StoredOrder:
+        """The order as the ledger has it, if the ledger is sure.
+
+        Raises:
+            RejectedError: `order_not_found`.
+            UnavailableError: whatever makes the ledger unsure: the order may be paid already.
+        """
+        settings = self._settings
+        async with self._database.reading() as connection:
+            order = await read_order_by_id(connection, order_id)
+            cursor = await read_cursor(connection, settings.chain_id)
+            observation = await read_observation(connection, settings.chain_id)
+        if cursor is None:
+            raise UnavailableError("ledger_empty", DOUBT_DETAIL["ledger_empty"])
+        reason = doubt(
+            observation,
+            tip_number=cursor.tip.number,
+            tip_timestamp=cursor.tip_timestamp,
+            now=self._clock(),
+            limits=settings.limits,
+        )
+        if reason is not None:
+            raise UnavailableError(str(reason), DOUBT_DETAIL[reason])
+        if order is None:
+            raise order_not_found()
+        return order
+
+    async def read(self, submission_id: str) -> StoredSubmission | None:
+        """One submission, or None."""
+        async with self._database.reading() as connection:
+            return await read_submission(connection, submission_id)
+
+    async def _known(self, request: Request) -> StoredSubmission | None:
+        async with self._database.reading() as connection:
+            return await self._find(connection, request)
+
+    async def _find(self, connection: Connection, request: Request) -> StoredSubmission | None:
+        authorization = request.signed.authorization
+        found = await find_submission(
+            connection,
+            self._settings.chain_id,
+            token=self._settings.token_address,
+            owner=authorization.owner,
+            nonce=authorization.nonce,
+        )
+        if found is not None and (found.order_id, found.amount, found.valid_before) != (
+            request.order.id,
+            authorization.units,
+            authorization.valid_before_seconds,
+        ):
+            raise RejectedError(
+                "authorization_nonce_reused",
+                "another authorisation with this nonce was submitted; sign one with a new nonce",
+                param="nonce",
+            )
+        return found
+
+    async def _take_over(
+        self, request: Request, seen: Preview, fees: Fees
+    ) -> RelayTransaction | None:
+        """Write submission, nonce and signed transaction at once; None when it is there already.
+
+        The locks make everything that was checked without them worth checking again.
+        """
+        chain_id, order_id = self._settings.chain_id, request.order.id
+        terms = Terms(fees, seen.head.number, to_datetime(self._clock()))
+        async with self._database.writing() as connection:
+            await lock_order(connection, order_id)
+            if await self._find(connection, request) is not None:
+                return None
+            order = await read_order_by_id(connection, order_id)
+            if order is None:
+                raise order_not_found()
+            require_payable(order, request.signed.authorization)
+            if await is_order_taken(connection, order_id):
+                raise RejectedError(
+                    "order_being_paid",
+                    "a payment of this order is on its way; ask for the order",
+                    param="orderId",
+                )
+            tx_nonce = await take_nonce(
+                connection, chain_id, self.relayer, pending_count=seen.pending_count
+            )
+            new = self._new_submission(request, terms)
+            call = Call(new.token, request.signed.call_data(), seen.gas_limit, new.id)
+            self._require_room(tx_nonce - seen.mined_count)
+            await self._require_budget(connection, new, seen.gas_limit * fees.max_fee_wei)
+            signed = await self._broadcaster.sign(call, terms, tx_nonce=tx_nonce)
+            await insert_submission(
+                connection, new, tx_hash=signed.tx_hash, promised_wei=signed.promised_wei
+            )
+            await insert_transaction(connection, signed)
+        log.info("submission taken over", submissionId=new.id, txHash=to_hex(signed.tx_hash))
+        return signed
+
+    def _new_submission(self, request: Request, terms: Terms) -> NewSubmission:
+        authorization = request.signed.authorization
+        return NewSubmission(
+            id=sortable_id(
+                "rly",
+                unix_milliseconds=int(terms.now.timestamp() * 1000),
+                randomness=secrets.token_bytes(10),
+            ),
+            chain_id=self._settings.chain_id,
+            token=self._settings.token_address,
+            order_id=request.order.id,
+            owner=authorization.owner,
+            recipient=authorization.to,
+            amount=authorization.units,
+            valid_after=authorization.valid_after_seconds,
+            valid_before=authorization.valid_before_seconds,
+            authorization_nonce=authorization.nonce,
+            signature=request.signed.signature,
+            relayer=self.relayer,
+            seen_number=terms.head_number,
+            created_at=terms.now,
+        )
+
+    def _require_window(self, request: Request) -> None:
+        require_window(
+            request.order,
+            request.signed.authorization,
+            now=int(self._clock()),
+            margin_seconds=self._settings.relayer_margin_seconds,
+        )
+
+    def _require_room(self, outstanding: int) -> None:
+        if outstanding >= self._settings.relayer_max_outstanding:
+            raise UnavailableError("relayer_busy", "too many transactions wait for a block")
+
+    def _require_gas(self, seen: Preview, fees: Fees) -> None:
+        if seen.relayer_balance_wei < seen.gas_limit * fees.max_fee_wei:
+            log.error("the relayer has no gas left", balanceWei=str(seen.relayer_balance_wei))
+            raise UnavailableError("relayer_out_of_gas", "this oracle has no gas left to pay with")
+
+    async def _require_budget(
+        self, connection: Connection, new: NewSubmission, promised_wei: int
+    ) -> None:
+        """Under the relayer's lock, so that no two take the same last of it."""
+        settings = self._settings
+        spent = await read_spent(
+            connection, new.chain_id, owner=new.owner, since=new.created_at - BUDGET_PERIOD
+        )
+        if spent.payer_count >= settings.relayer_payer_daily_limit:
+            raise RejectedError(
+                "payer_budget_exhausted",
+                f"we pay the gas of {settings.relayer_payer_daily_limit} payments a day for a "
+                "wallet; pay by a transaction of your own",
+                param="from",
+            )
+        if spent.wei + promised_wei > settings.relayer_daily_gas_wei:
+            log.error("the day's budget for gas is spent", spentWei=str(spent.wei))
+            raise UnavailableError("relayer_budget_exhausted", "the day's budget for gas is spent")
+
+    async def _check_chain(self) -> None:
+        """Once: a node of another chain would simulate another token."""
+        if self._is_chain_checked:
+            return
+        chain_id = await self._broadcaster.node.chain_id()
+        if chain_id != self._settings.chain_id:
+            log.error("the relay's node is on another chain", chainId=chain_id)
+            raise UnavailableError("relay_unavailable", "the relay's node is on another chain")
+        self._is_chain_checked = True

@@ -1,0 +1,94 @@
+"""What the chain shows of a submission, whoever broadcast the authorisation in the end."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from contracts import billcoin
+from contracts.abi import event_topic
+from ledger.json_hex import read_data, read_quantity, to_hex
+from ledger.store.relay_nonces import RelayTransaction
+from ledger.store.relay_submissions import Sight, StoredSubmission, SubmissionStatus
+from oracle_api.relay.checks import is_used
+from oracle_api.relay.node import Head, Receipt, RelayNode
+
+_WORD_BYTES = 32
+
+
+async def look(
+    node: RelayNode,
+    submission: StoredSubmission,
+    transactions: Sequence[RelayTransaction],
+    head: Head,
+) -> Sight:
+    """Where a submission stands on the node's chain now.
+
+    Args:
+        node: Whom to ask.
+        submission: What was taken over.
+        transactions: All that were signed for it, the newest first.
+        head: The newest block, as it was before this call.
+    """
+    receipts = await asyncio.gather(*(node.receipt(one.tx_hash) for one in transactions))
+    receipt = next((one for one in receipts if one is not None), None)
+    if receipt is not None and receipt.succeeded:
+        return _seen(SubmissionStatus.INCLUDED, receipt, head)
+    if await is_used(node, submission.token, submission.owner, submission.authorization_nonce):
+        foreign = await _look_for_foreign(node, submission, head, receipt)
+        if foreign is not None:
+            return foreign
+    elif receipt is None and head.timestamp >= submission.valid_before:
+        # Every later block is later still, so none can take it.
+        is_final = head.finalized_timestamp >= submission.valid_before
+        return Sight(SubmissionStatus.EXPIRED, tx_hash=transactions[0].tx_hash, is_final=is_final)
+    if receipt is not None:
+        return _seen(SubmissionStatus.REVERTED, receipt, head)
+    return Sight(_waiting(submission), tx_hash=transactions[0].tx_hash)
+
+
+def _waiting(submission: StoredSubmission) -> SubmissionStatus:
+    """What no block holds, or none any more, waits for one."""
+    if submission.status is SubmissionStatus.ACCEPTED:
+        return SubmissionStatus.ACCEPTED
+    return SubmissionStatus.BROADCAST
+
+
+def _seen(status: SubmissionStatus, receipt: Receipt, head: Head) -> Sight:
+    return Sight(
+        status,
+        tx_hash=receipt.tx_hash,
+        block_number=receipt.block_number,
+        block_hash=receipt.block_hash,
+        cost_wei=receipt.cost_wei,
+        is_final=receipt.block_number <= head.finalized_number,
+    )
+
+
+async def _look_for_foreign(
+    node: RelayNode, submission: StoredSubmission, head: Head, ours: Receipt | None
+) -> Sight | None:
+    """The transaction of somebody else that used or cancelled the authorisation, if it is found.
+
+    Anybody who sees a signature in the mempool may broadcast it first; that pays the order too.
+    """
+    used = event_topic(billcoin.artifact(), "AuthorizationUsed")
+    cancelled = event_topic(billcoin.artifact(), "AuthorizationCanceled")
+    topics: list[Any] = [
+        [to_hex(used), to_hex(cancelled)],
+        to_hex(submission.owner.rjust(_WORD_BYTES, b"\0")),
+        to_hex(submission.authorization_nonce),
+    ]
+    logs = await node.logs(submission.token, topics, first_number=submission.seen_number)
+    for log in logs:
+        is_cancelled = log.get("topics", [None])[0] == to_hex(cancelled)
+        number = read_quantity(log.get("blockNumber"), field="blockNumber")
+        return Sight(
+            SubmissionStatus.CANCELLED if is_cancelled else SubmissionStatus.INCLUDED,
+            tx_hash=read_data(log.get("transactionHash"), field="transactionHash", length=32),
+            is_foreign=True,
+            block_number=number,
+            block_hash=read_data(log.get("blockHash"), field="blockHash", length=32),
+            cost_wei=None if ours is None else ours.cost_wei,
+            is_final=number <= head.finalized_number,
+        )
+    return None
