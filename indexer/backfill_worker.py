@@ -8,6 +8,7 @@ import signal
 import threading
 from dataclasses import dataclass
 
+from contracts.followed import FOLLOW_NOTHING, EventDecoder
 from indexer.backfill_client import BatchClient, BusyNodeError, UnansweredError
 from ledger.block import ProvenBlock, prove_block
 from ledger.errors import TransientError
@@ -16,7 +17,7 @@ from ledger.store.bulk_rows import ProvenRange, proven_range
 
 @dataclass(frozen=True, slots=True)
 class RangeTask:
-    """The blocks to prove, from which node, and for which chain and token.
+    """The blocks to prove, from which node, and for which chain, token and contracts.
 
     `timeout_seconds` is for one answer, which here holds many blocks.
     """
@@ -27,6 +28,7 @@ class RangeTask:
     first: int
     last: int
     timeout_seconds: float = 60.0
+    events: EventDecoder = FOLLOW_NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,16 @@ def fetch_proven(task: RangeTask) -> list[ProvenBlock]:
         numbers = range(number, min(number + client.step_blocks, task.last + 1))
         # One batch at a time: its JSON is gone before the next one comes.
         for wanted, (block, receipts) in zip(numbers, client.blocks(numbers), strict=True):
-            blocks.append(_prove(block, receipts, wanted, task.token))
+            blocks.append(_prove(block, receipts, wanted, task))
     return blocks
 
 
-def _prove(block: object, receipts: object, number: int, token: bytes) -> ProvenBlock:
+def _prove(block: object, receipts: object, number: int, task: RangeTask) -> ProvenBlock:
     if not isinstance(block, dict) or not isinstance(receipts, list):
         raise UnansweredError(f"the node does not have block {number} and its receipts")
-    proven = prove_block(block, receipts, expected_hash=None, token=token)
+    proven = prove_block(
+        block, receipts, expected_hash=None, token=task.token, read_events=task.events
+    )
     if proven.header.number != number:
         raise UnansweredError(f"asked for block {number}, got another")
     return proven

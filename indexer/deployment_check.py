@@ -2,6 +2,7 @@
 
 import structlog
 
+from contracts.followed import EventDecoder
 from contracts.order_vault_factory import runtime_code
 from indexer.node import Node
 from indexer.rpc import NodeUnreachableError
@@ -18,8 +19,10 @@ class WrongDeploymentError(CorruptError):
     """The nodes are on another chain, or an address holds another contract."""
 
 
-async def check_deployment_on_chain(sources: Sources, deployment: Deployment) -> None:
-    """Check chain id, token and vault factory at every node.
+async def check_deployment_on_chain(
+    sources: Sources, deployment: Deployment, events: EventDecoder
+) -> None:
+    """Check chain id, token, vault factory and followed contracts at every node.
 
     An order address is computed here, never asked of the chain: with another factory every
     payment would go where nobody can sweep it. A node that fails the check while enough others
@@ -34,6 +37,7 @@ async def check_deployment_on_chain(sources: Sources, deployment: Deployment) ->
     for source in sources.all:
         try:
             await _check_node(source.node, deployment)
+            await _check_followed(source.node, events)
             passed += 1
         except WrongDeploymentError as error:
             wrong = error
@@ -77,6 +81,21 @@ async def _check_node(node: Node, deployment: Deployment) -> None:
             f"BILLCOIN_VAULT_FACTORY_ADDRESS {to_hex(deployment.vault_factory)} is not our factory "
             f"with implementation {to_hex(deployment.vault_implementation)}"
         )
+
+
+async def _check_followed(node: Node, events: EventDecoder) -> None:
+    """Another contract's logs would be read as events that they are not."""
+    if not events.contracts:
+        return
+    from contracts.event_log import FOLLOWED  # noqa: PLC0415 - half a second that few need
+
+    for contract, address in events.contracts:
+        # Immutables follow the code that was compiled.
+        code = await _code(node, address)
+        if not code.startswith(FOLLOWED[contract].artifact().runtime):
+            raise WrongDeploymentError(
+                f"BILLCOIN_{contract.upper()}_ADDRESS {to_hex(address)} is not our {contract}"
+            )
 
 
 async def _code(node: Node, address: bytes) -> bytes:

@@ -26,10 +26,10 @@ def export(
     kind: Annotated[Kind, typer.Option("--format", help="The files' format.")] = Kind.PARQUET,
     what: Annotated[
         str, typer.Option(help="Which tables, with commas between them.")
-    ] = "blocks,transfers,orders",
+    ] = "blocks,transfers,contract_events,orders",
     as_json: Json = False,
 ) -> None:
-    """Write canonical blocks, transfers and orders as they are at one instant.
+    """Write canonical blocks, transfers, contract events and orders as they are at one instant.
 
     Amounts are whole base units in text, since no number type of a spreadsheet holds them;
     export.json names the tip that the files are of, and their SHA-256.

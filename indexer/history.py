@@ -55,6 +55,7 @@ async def take_in_history(
         token=best.node.token,
         first=cursor.tip.number + 1,
         last=until.number,
+        events=best.node.events,
     )
     try:
         with process_pool(DEFAULT_WORKERS) as pool:

@@ -12,7 +12,7 @@ from indexer.backfill_worker import RangeTask
 from indexer.console import Json, progress_bar, read_settings, run, say
 from indexer.deployment_check import check_deployment_on_chain, find_anchor
 from indexer.export_commands import export
-from indexer.lead import open_sources
+from indexer.lead import follow_configured, open_sources
 from indexer.node import Depth
 from indexer.proof_commands import verify_proof
 from indexer.reindex_commands import reindex_command
@@ -81,13 +81,14 @@ async def _backfill(settings: IndexerSettings, last: int | None, workers: int) -
             )
         await refuse_if_halted(connection, settings.chain_id)
         async with open_sources(settings) as sources:
-            await check_deployment_on_chain(sources, settings.deployment)
+            await check_deployment_on_chain(sources, settings.deployment, settings.events)
             if not await check_deployment(connection, settings.deployment):
                 anchor = await find_anchor(
                     sources, settings.token_address, start_block=settings.start_block
                 )
                 async with connection.transaction():
                     await register(connection, settings.deployment, anchor=anchor)
+            await follow_configured(connection, settings)
             depth = await sources.depth()
             if last is None:
                 last = depth.finalized.number if depth.finalized else 0
@@ -112,6 +113,7 @@ async def _proceed(
         token=settings.token_address,
         first=first,
         last=last,
+        events=settings.events,
     )
     with progress_bar("Proving and writing blocks") as (bar, line), process_pool(workers) as pool:
 

@@ -23,6 +23,7 @@ from indexer.socket_rpc import SocketRpc
 from indexer.source import Source, source_name
 from indexer.sources import Sources
 from ledger.errors import CorruptError
+from ledger.store.contract_events import find_unfollowed, follow_contracts
 from ledger.store.cursor import Cursor, check_deployment, read_cursor, register
 from ledger.store.leadership import connect_to_lead, show_life, try_lead
 from ledger.store.observation import read_observation, record_halt
@@ -51,7 +52,7 @@ async def lead_forever(settings: IndexerSettings) -> None:
         async for attempt in retrying(attempts=30):
             with attempt:
                 await choose_verification(sources)
-                await check_deployment_on_chain(sources, settings.deployment)
+                await check_deployment_on_chain(sources, settings.deployment, settings.events)
         while True:
             try:
                 await _lead_once(settings, sources)
@@ -84,9 +85,9 @@ def _node(session: aiohttp.ClientSession, urls: NodeUrls, settings: IndexerSetti
     socket_url = urls.http if urls.is_socket_only else urls.ws
     socket = SocketRpc(session, socket_url, timeout_seconds=seconds) if socket_url else None
     if urls.is_socket_only and socket is not None:
-        return Node(socket, token=settings.token_address, socket=socket)
+        return Node(socket, token=settings.token_address, socket=socket, events=settings.events)
     rpc = RpcClient(session, urls.http, timeout_seconds=seconds)
-    return Node(rpc, token=settings.token_address, socket=socket)
+    return Node(rpc, token=settings.token_address, socket=socket, events=settings.events)
 
 
 async def _lead_once(settings: IndexerSettings, sources: Sources) -> None:
@@ -147,10 +148,25 @@ async def _start(connection: Connection, sources: Sources, settings: IndexerSett
         async with connection.transaction():
             await register(connection, settings.deployment, anchor=anchor)
         log.info("registered", start=anchor.number + 1)
+    await follow_configured(connection, settings)
     cursor = await read_cursor(connection, settings.chain_id)
     if cursor is None:
         raise CorruptError("the ledger was registered and is not there")
     return cursor
+
+
+async def follow_configured(connection: Connection, settings: IndexerSettings) -> None:
+    """Follow the contracts that the settings name, new ones from the next block on.
+
+    Raises:
+        FollowedContractsError: the ledger follows one that the settings do not name.
+    """
+    chain_id, addresses = settings.chain_id, settings.events.addresses
+    new = await find_unfollowed(connection, chain_id, addresses)
+    if new:
+        async with connection.transaction():
+            await follow_contracts(connection, chain_id, {name: addresses[name] for name in new})
+        log.info("contracts_followed", contracts=new)
 
 
 async def _refuse_if_halted(connection: Connection, chain_id: int) -> None:

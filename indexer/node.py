@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from contracts.followed import FOLLOW_NOTHING, EventDecoder
 from indexer.block_answer import are_of_another_block, ask_for_block
 from indexer.rpc import (
     NodeRefusedError,
@@ -34,15 +35,21 @@ class Depth:
 
 
 class Node:
-    """One node, and the token whose transfers we read from it."""
+    """One node, and the token and contracts whose logs we read from it."""
 
     def __init__(
-        self, rpc: RpcClient | SocketRpc, *, token: bytes, socket: SocketRpc | None = None
+        self,
+        rpc: RpcClient | SocketRpc,
+        *,
+        token: bytes,
+        socket: SocketRpc | None = None,
+        events: EventDecoder = FOLLOW_NOTHING,
     ) -> None:
         self.rpc = rpc
         self.socket = socket
         self.verification = Verification.FULL
         self.token = token
+        self.events = events
 
     async def chain_id(self) -> int:
         """The chain that the node says it is on (EIP-695)."""
@@ -160,7 +167,13 @@ class Node:
             raise NotThereYetError("the node's chain changed between two answers")
         check = prove_block if self.verification is Verification.FULL else read_quorum_block
         try:
-            return check(block, receipts, expected_hash=expected_hash, token=self.token)
+            return check(
+                block,
+                receipts,
+                expected_hash=expected_hash,
+                token=self.token,
+                read_events=self.events,
+            )
         except UnprovenError as error:
             error.details = _evidence(block, receipts)
             raise

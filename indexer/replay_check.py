@@ -9,6 +9,7 @@ from ledger.block import ProvenBlock
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
 from ledger.order import Depths, standing
+from ledger.store.contract_events import read_events_by_block
 from ledger.store.cursor import read_cursor
 from ledger.store.pool import Connection
 from ledger.store.replay import (
@@ -90,6 +91,7 @@ async def _compare_page(
     """Compare a page; returns how many transfers the node's blocks hold, and what differs."""
     hashes = await read_block_hashes(connection, chain_id, first, last)
     stored = await read_transfers_by_block(connection, chain_id, first, last)
+    events = await read_events_by_block(connection, chain_id, first, last)
     transfers, differences = 0, []
     async for block in blocks:
         header = block.header
@@ -103,6 +105,8 @@ async def _compare_page(
             )
         elif stored.get(header.hash, []) != list(block.transfers):
             differences.append(f"block {header.number}: the transfers differ")
+        elif events.get(header.hash, []) != list(block.events):
+            differences.append(f"block {header.number}: the contract events differ")
     return transfers, differences
 
 

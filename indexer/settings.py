@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from contracts.followed import Contract, EventDecoder
 from ledger.deployment import Deployment
 from ledger.errors import RejectedError
 
@@ -76,6 +77,10 @@ class IndexerSettings(DatabaseSettings):
     vault_factory_address: Address
     vault_implementation_address: Address
     treasury_address: Address
+    minting_module_address: Address | None = None
+    milk_market_address: Address | None = None
+    milk_price_feed_address: Address | None = None
+    standing_orders_address: Address | None = None
     node_http_url: Urls
     node_ws_url: Urls = ()
     nodes_required: int | None = Field(default=None, ge=1)
@@ -124,6 +129,14 @@ class IndexerSettings(DatabaseSettings):
     def required(self) -> int:
         """How many nodes must agree on what cannot be proved; by default more than half."""
         return self.nodes_required or len(self.node_http_url) // 2 + 1
+
+    @property
+    def events(self) -> EventDecoder:
+        """What reads the events of the contracts to follow beside the token."""
+        named = {contract: getattr(self, f"{contract}_address") for contract in Contract}
+        return EventDecoder(
+            tuple((contract, address) for contract, address in named.items() if address)
+        )
 
     @property
     def deployment(self) -> Deployment:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ledger.contract_event import ContractEvent, EventReader, read_no_events
 from ledger.header import Header, prove_header
 from ledger.json_hex import UnprovenError, read_data
 from ledger.receipts import prove_receipts
@@ -17,6 +18,7 @@ class ProvenBlock:
 
     header: Header
     transfers: tuple[Transfer, ...]
+    events: tuple[ContractEvent, ...] = ()
 
 
 def prove_block(
@@ -25,8 +27,11 @@ def prove_block(
     *,
     expected_hash: bytes | None,
     token: bytes,
+    read_events: EventReader = read_no_events,
 ) -> ProvenBlock:
-    """Prove a block with its full transactions and all receipts, and read `token`'s transfers.
+    """Prove a block with its full transactions and all receipts, and read what we follow in it.
+
+    That is `token`'s transfers, and the events of other contracts as `read_events` decodes them.
 
     Raises:
         UnprovenError: `receipt_transaction`, or whatever else does not check; see `prove_header`,
@@ -40,7 +45,11 @@ def prove_block(
     except (AttributeError, KeyError, TypeError) as error:
         # The answer has not even the shape of a block; which field is missing is in the cause.
         raise UnprovenError("field_malformed", "the answer is not a block") from error
-    return ProvenBlock(header, read_transfers(receipts, tx_hashes=tx_hashes, token=token))
+    return ProvenBlock(
+        header,
+        read_transfers(receipts, tx_hashes=tx_hashes, token=token),
+        read_events(receipts, tx_hashes=tx_hashes),
+    )
 
 
 def _check_names(receipts: Sequence[Mapping[str, Any]], tx_hashes: Sequence[bytes]) -> None:

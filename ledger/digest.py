@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ledger.contract_event import ContractEvent, event_digest
 from ledger.header import Header
 from ledger.keccak import keccak256
 from ledger.transfer import Transfer
@@ -14,16 +15,19 @@ from ledger.transfer import Transfer
 MISSING = bytes(32)
 """The leaf of a block that a ledger does not hold."""
 
-_LEAF, _NODE, _ROOT = b"\x01", b"\x02", b"\x03"
+_LEAF, _NODE, _ROOT, _LEAF_WITH_EVENTS = b"\x01", b"\x02", b"\x03", b"\x04"
 
 
-def block_digest(header: Header, transfers: Sequence[Transfer]) -> bytes:
-    """The hash of a block's canonical rows; transfers in the order of their log indexes.
+def block_digest(
+    header: Header, transfers: Sequence[Transfer], events: Sequence[ContractEvent] = ()
+) -> bytes:
+    """The hash of a block's canonical rows; transfers and events in the order of their log indexes.
 
-    Fields have fixed lengths and are big-endian, so that no two blocks have the same bytes.
+    Fields have fixed lengths and are big-endian, so that no two blocks have the same bytes. A block
+    without events is hashed as before there were any, so that older digests hold.
     """
     parts = [
-        _LEAF,
+        _LEAF_WITH_EVENTS if events else _LEAF,
         header.number.to_bytes(8, "big"),
         header.hash,
         header.parent_hash,
@@ -41,6 +45,7 @@ def block_digest(header: Header, transfers: Sequence[Transfer]) -> bytes:
             transfer.recipient,
             transfer.amount.to_bytes(32, "big"),
         )
+    parts += [event_digest(event) for event in events]
     return keccak256(b"".join(parts))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ledger.block import ProvenBlock
+from ledger.contract_event import EventReader, read_no_events
 from ledger.header import Header
 from ledger.json_hex import UnprovenError, read_data, read_list, read_quantity
 from ledger.keccak import keccak256
@@ -43,6 +44,7 @@ def read_quorum_block(
     *,
     expected_hash: bytes | None,
     token: bytes,
+    read_events: EventReader = read_no_events,
 ) -> ProvenBlock:
     """A block whose parts agree with each other and with the header's bloom.
 
@@ -64,7 +66,11 @@ def read_quorum_block(
         _check_bloom(read_data(block["logsBloom"], field="logsBloom", length=256), receipts)
     except (AttributeError, KeyError, TypeError) as error:
         raise UnprovenError("field_malformed", "the answer is not a block") from error
-    return ProvenBlock(header, read_transfers(receipts, tx_hashes=tx_hashes, token=token))
+    return ProvenBlock(
+        header,
+        read_transfers(receipts, tx_hashes=tx_hashes, token=token),
+        read_events(receipts, tx_hashes=tx_hashes),
+    )
 
 
 def _tx_hash(transaction: Any) -> bytes:

@@ -11,6 +11,7 @@ from ledger.transactions import encode_transaction
 from ledger.transfer import TRANSFER_TOPIC
 
 APPROVAL_TOPIC = keccak256(b"Approval(address,address,uint256)")
+PRICE_TOPIC = keccak256(b"AnswerUpdated(int256,uint256,uint256)")
 
 _WORD = 32
 _GAS = 65_000
@@ -52,6 +53,15 @@ def transfer_log(token: bytes, sender: bytes, recipient: bytes, amount: int) -> 
         (TRANSFER_TOPIC, _word(sender), _word(recipient)),
         amount.to_bytes(_WORD, "big"),
         Movement(sender, recipient, amount),
+    )
+
+
+def price_log(feed: bytes, price: int, *, round_id: int) -> LogDraft:
+    """A price feed's `AnswerUpdated`, as an indexer that follows the feed reads it."""
+    return LogDraft(
+        feed,
+        (PRICE_TOPIC, price.to_bytes(_WORD, "big"), round_id.to_bytes(_WORD, "big")),
+        round_id.to_bytes(_WORD, "big"),
     )
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from contracts.artifact import load_artifact
 from contracts.order_vault_factory import runtime_code
 from devnet.faulty_node.blocks import ModelBlock
+from devnet.faulty_node.model import model_feed
 from devnet.faulty_node.view import RpcRefusal, View
 from ledger.json_hex import to_hex
 from ledger.keccak import keccak256
@@ -121,6 +123,8 @@ def _code(view: View, address: str, number: str = "latest") -> str:
         return to_hex(_TOKEN_CODE)
     if _bytes(address) == deployment.vault_factory:
         return to_hex(runtime_code(implementation=deployment.vault_implementation))
+    if _bytes(address) == model_feed():
+        return to_hex(load_artifact("milk_price_feed").runtime)
     return "0x"
 
 

@@ -32,6 +32,11 @@ def model_deployment(chain_id: int = DEFAULT_CHAIN_ID) -> Deployment:
     )
 
 
+def model_feed() -> bytes:
+    """Where every synthetic chain has a price feed, for indexers that follow one."""
+    return _address("price feed")
+
+
 class ChainModel:
     """All blocks ever made and which of them the chain consists of now.
 

@@ -13,11 +13,12 @@ MAX_TOLD_BLOCKS = 20
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One ledger of a range; `transfers` is how many it holds."""
+    """One ledger of a range; the numbers are how many it holds."""
 
     tree: DigestTree
     blocks: int
     transfers: int
+    events: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,16 @@ async def read_side(
 ) -> Side:
     """Digest a range as the rows tell it."""
     leaves = [MISSING] * (last - first + 1)
-    blocks = transfers = 0
+    blocks = transfers = events = 0
     async with looking_into(connection, schema):
         async for rows in read_rows(connection, chain_id, first, last):
-            leaves[rows.header.number - first] = block_digest(rows.header, rows.transfers)
+            leaves[rows.header.number - first] = block_digest(
+                rows.header, rows.transfers, rows.events
+            )
             blocks += 1
             transfers += len(rows.transfers)
-    return Side(DigestTree(first, tuple(leaves)), blocks, transfers)
+            events += len(rows.events)
+    return Side(DigestTree(first, tuple(leaves)), blocks, transfers, events)
 
 
 async def find_differences(
@@ -93,4 +97,19 @@ def _shown(rows: BlockRows) -> list[tuple[str, dict[str, Any]]]:
         }
         for transfer in rows.transfers
     ]
-    return [("block", block), *(("transfer", transfer) for transfer in transfers)]
+    events = [
+        {
+            "logIndex": event.log_index,
+            "txIndex": event.tx_index,
+            "txHash": to_hex(event.tx_hash),
+            "contract": event.contract,
+            "name": event.name,
+            "arguments": event.arguments,
+        }
+        for event in rows.events
+    ]
+    return [
+        ("block", block),
+        *(("transfer", transfer) for transfer in transfers),
+        *(("contract_event", event) for event in events),
+    ]

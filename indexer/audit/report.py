@@ -8,7 +8,7 @@ import orjson
 
 from ledger.errors import RejectedError
 
-FORMAT = "billcoin-audit/1"
+FORMAT = "billcoin-audit/2"
 _OTHERS_MAY = 0o077
 
 
@@ -20,6 +20,7 @@ class Report:
     verdict: str
     chain_id: int
     token: str
+    contracts: dict[str, str]
     node: str
     first_block: int
     last_block: int
@@ -29,6 +30,8 @@ class Report:
     node_blocks: int
     ledger_transfers: int
     node_transfers: int
+    ledger_events: int
+    node_events: int
     first_difference: int | None
     differences: list[dict[str, Any]]
     started_at: int

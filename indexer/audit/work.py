@@ -14,6 +14,7 @@ from indexer.source import source_name
 from ledger.chain import BrokenBranchError
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
+from ledger.store.contract_events import require_followed
 from ledger.store.cursor import read_cursor
 from ledger.store.digests import copy_range, create_schema, drop_schema, schema_name
 from ledger.store.pool import Connection
@@ -30,7 +31,12 @@ async def choose_task(
     first: int | None = None,
     last: int | None = None,
 ) -> RangeTask:
-    """What to build anew, from `node` or else our first one; see `choose_range`."""
+    """What to build anew, from `node` or else our first one; see `choose_range`.
+
+    Raises:
+        RejectedError: `contracts_differ`, and what `choose_range` raises.
+    """
+    await require_followed(connection, settings.chain_id, settings.events.addresses)
     first, last = await choose_range(connection, settings.chain_id, first, last)
     return RangeTask(
         node_url=settings.history_url(node),
@@ -38,6 +44,7 @@ async def choose_task(
         token=settings.token_address,
         first=first,
         last=last,
+        events=settings.events,
     )
 
 
@@ -90,6 +97,7 @@ async def audit_range(
         verdict="identical" if is_same else "different",
         chain_id=task.chain_id,
         token=to_hex(task.token),
+        contracts={name: to_hex(address) for name, address in task.events.addresses.items()},
         node=source_name(task.node_url),
         first_block=task.first,
         last_block=task.last,
@@ -99,6 +107,8 @@ async def audit_range(
         node_blocks=theirs.blocks,
         ledger_transfers=ours.transfers,
         node_transfers=theirs.transfers,
+        ledger_events=ours.events,
+        node_events=theirs.events,
         first_difference=differences[0].block_number if differences else None,
         differences=[asdict(difference) for difference in differences],
         started_at=round(started_at),

@@ -8,7 +8,12 @@ import asyncpg
 
 from ledger.chain import BlockRef, BrokenBranchError
 from ledger.store.advance import CLAIM
-from ledger.store.bulk_rows import BLOCK_COLUMNS, TRANSFER_COLUMNS, ProvenRange
+from ledger.store.bulk_rows import (
+    BLOCK_COLUMNS,
+    EVENT_COLUMNS,
+    TRANSFER_COLUMNS,
+    ProvenRange,
+)
 from ledger.store.cursor import Cursor, lock_cursor, move_cursor
 from ledger.store.journal import notify, read_last_seq
 from ledger.store.pool import Connection
@@ -28,19 +33,16 @@ WHERE b.chain_id = $1 AND b.number BETWEEN $2 AND $3 AND b.canonical
 """
 
 # Where a block that was retracted once comes back, its rows are there already.
-STAGE = {
-    "block": "CREATE TEMP TABLE staged_block (LIKE block) ON COMMIT DROP",
-    "transfer": "CREATE TEMP TABLE staged_transfer (LIKE transfer) ON COMMIT DROP",
-}
-UNSTAGE = {
-    "block": """
-INSERT INTO block SELECT * FROM staged_block
-ON CONFLICT (chain_id, hash) DO UPDATE SET canonical = true
-""",
-    "transfer": """
-INSERT INTO transfer SELECT * FROM staged_transfer
-ON CONFLICT (chain_id, block_hash, log_index) DO UPDATE SET canonical = true
-""",
+STAGE = "CREATE TEMP TABLE staged_{table} (LIKE {table}) ON COMMIT DROP"
+UNSTAGE = """
+INSERT INTO {table} SELECT * FROM staged_{table}
+ON CONFLICT ({key}) DO UPDATE SET canonical = true
+"""
+_PLACE_OF_A_LOG = "chain_id, block_hash, log_index"
+KEYS = {
+    "block": "chain_id, hash",
+    "transfer": _PLACE_OF_A_LOG,
+    "contract_event": _PLACE_OF_A_LOG,
 }
 
 _ADDRESS_LENGTH = 20
@@ -68,6 +70,8 @@ async def apply_range(
     await _copy(connection, "block", BLOCK_COLUMNS, blocks.block_copy)
     if blocks.transfer_count:
         await _copy(connection, "transfer", TRANSFER_COLUMNS, blocks.transfer_copy)
+    if blocks.event_copy:
+        await _copy(connection, "contract_event", EVENT_COLUMNS, blocks.event_copy)
     after = _cursor_on(before, blocks)
     affected = await _claim(connection, chain_id, blocks)
     affected |= await find_due_orders(
@@ -91,9 +95,9 @@ async def _copy(connection: Connection, table: str, columns: tuple[str, ...], ro
         async with connection.transaction():
             await _copy_into(connection, table, columns, rows)
     except asyncpg.UniqueViolationError:
-        await connection.execute(STAGE[table])
+        await connection.execute(STAGE.format(table=table))
         await _copy_into(connection, f"staged_{table}", columns, rows)
-        await connection.execute(UNSTAGE[table])
+        await connection.execute(UNSTAGE.format(table=table, key=KEYS[table]))
 
 
 async def _copy_into(

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from ledger.block import ProvenBlock
 from ledger.chain import BrokenBranchError
+from ledger.contract_event import canonical_arguments
 from ledger.header import Header
 
 BLOCK_COLUMNS = (
@@ -21,6 +22,10 @@ TRANSFER_COLUMNS = (
     *("chain_id", "block_hash", "log_index", "block_number", "tx_index", "tx_hash"),
     *("sender", "recipient", "amount", "canonical"),
 )
+EVENT_COLUMNS = (
+    *("chain_id", "block_hash", "log_index", "block_number", "tx_index", "tx_hash"),
+    *("contract", "name", "arguments", "canonical"),
+)
 
 COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
@@ -28,6 +33,8 @@ COPY_TRAILER = b"\xff\xff"
 # Each field is its length and its value; a row begins with the number of its fields.
 _BLOCK = struct.Struct(">h iq i32s iq i32s iq i32s i32s ib")
 _TRANSFER = struct.Struct(">h iq i32s ii iq ii i32s i20s i20s")
+_EVENT = struct.Struct(">h iq i32s ii iq ii i32s")
+_JSONB_VERSION = b"\x01"
 _CANONICAL = struct.pack(">ib", 1, 1)
 _BASE = 10_000
 
@@ -77,6 +84,29 @@ def _amount_field(amount: int) -> bytes:
     return struct.pack(">i", len(value)) + value + _CANONICAL
 
 
+def event_rows(chain_id: int, blocks: Iterable[ProvenBlock]) -> bytes:
+    """The blocks' events as canonical rows of `contract_event`, in the order of its columns."""
+    rows: list[bytes] = []
+    for block in blocks:
+        number, block_hash = block.header.number, block.header.hash
+        for event in block.events:
+            place = (8, chain_id, 32, block_hash, 4, event.log_index, 8, number)
+            transaction = (4, event.tx_index, 32, event.tx_hash)
+            arguments = _JSONB_VERSION + canonical_arguments(event.arguments).encode()
+            rows += (
+                _EVENT.pack(len(EVENT_COLUMNS), *place, *transaction),
+                _field(event.contract.encode()),
+                _field(event.name.encode()),
+                _field(arguments),
+                _CANONICAL,
+            )
+    return b"".join(rows)
+
+
+def _field(value: bytes) -> bytes:
+    return struct.pack(">i", len(value)) + value
+
+
 @dataclass(frozen=True, slots=True)
 class ProvenRange:
     """Linked, proven blocks in the form in which they are stored.
@@ -91,6 +121,8 @@ class ProvenRange:
     recipients: bytes
     block_copy: bytes
     transfer_copy: bytes
+    event_copy: bytes
+    """Empty when there are none, which is nearly always."""
 
 
 def proven_range(chain_id: int, blocks: Sequence[ProvenBlock]) -> ProvenRange:
@@ -101,6 +133,7 @@ def proven_range(chain_id: int, blocks: Sequence[ProvenBlock]) -> ProvenRange:
     """
     first, last = blocks[0].header, blocks[-1].header
     check_linked(first.parent_hash, [block.header for block in blocks])
+    events = event_rows(chain_id, blocks)
     recipients = {transfer.recipient for block in blocks for transfer in block.transfers}
     return ProvenRange(
         first_number=first.number,
@@ -110,6 +143,7 @@ def proven_range(chain_id: int, blocks: Sequence[ProvenBlock]) -> ProvenRange:
         recipients=b"".join(recipients),
         block_copy=COPY_HEADER + block_rows(chain_id, blocks) + COPY_TRAILER,
         transfer_copy=COPY_HEADER + transfer_rows(chain_id, blocks) + COPY_TRAILER,
+        event_copy=COPY_HEADER + events + COPY_TRAILER if events else b"",
     )
 
 

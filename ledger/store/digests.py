@@ -6,8 +6,15 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from ledger.contract_event import ContractEvent
 from ledger.header import Header
-from ledger.store.bulk_rows import BLOCK_COLUMNS, TRANSFER_COLUMNS, ProvenRange
+from ledger.store.bulk_rows import (
+    BLOCK_COLUMNS,
+    EVENT_COLUMNS,
+    TRANSFER_COLUMNS,
+    ProvenRange,
+)
+from ledger.store.contract_events import read_events_by_block
 from ledger.store.pool import Connection
 from ledger.transfer import Transfer
 from ledger.units import Units
@@ -38,6 +45,7 @@ class BlockRows:
 
     header: Header
     transfers: tuple[Transfer, ...]
+    events: tuple[ContractEvent, ...] = ()
 
 
 def schema_name(purpose: str, *, unix_milliseconds: int) -> str:
@@ -46,9 +54,9 @@ def schema_name(purpose: str, *, unix_milliseconds: int) -> str:
 
 
 async def create_schema(connection: Connection, schema: str) -> None:
-    """Make a schema with tables for blocks and transfers as ours are."""
+    """Make a schema with tables for blocks, transfers and events as ours are."""
     await connection.execute(CREATE_SCHEMA.format(schema=schema))
-    for table in ("block", "transfer"):
+    for table in ("block", "transfer", "contract_event"):
         await connection.execute(CREATE_TABLE.format(schema=schema, table=table))
 
 
@@ -62,7 +70,10 @@ async def copy_range(connection: Connection, schema: str, blocks: ProvenRange) -
     for table, columns, rows in (
         ("block", BLOCK_COLUMNS, blocks.block_copy),
         ("transfer", TRANSFER_COLUMNS, blocks.transfer_copy),
+        ("contract_event", EVENT_COLUMNS, blocks.event_copy),
     ):
+        if not rows:
+            continue
         await connection.copy_to_table(
             table, source=_whole(rows), columns=columns, schema_name=schema, format="binary"
         )
@@ -83,17 +94,18 @@ async def read_rows(
     """The canonical blocks of a range in order, some at a time."""
     for start in range(first, last + 1, _PAGE_BLOCKS):
         end = min(start + _PAGE_BLOCKS - 1, last)
+        events = await read_events_by_block(connection, chain_id, start, end)
         rows: list[asyncpg.Record] = []
         for row in await connection.fetch(ROWS, chain_id, start, end):
             if rows and rows[0]["number"] != row["number"]:
-                yield _block_rows(rows)
+                yield _block_rows(rows, events)
                 rows = []
             rows.append(row)
         if rows:
-            yield _block_rows(rows)
+            yield _block_rows(rows, events)
 
 
-def _block_rows(rows: list[asyncpg.Record]) -> BlockRows:
+def _block_rows(rows: list[asyncpg.Record], events: dict[bytes, list[ContractEvent]]) -> BlockRows:
     row = rows[0]
     header = Header(
         number=row["number"],
@@ -115,7 +127,7 @@ def _block_rows(rows: list[asyncpg.Record]) -> BlockRows:
         for row in rows
         if row["log_index"] is not None
     )
-    return BlockRows(header, transfers)
+    return BlockRows(header, transfers, tuple(events.get(header.hash, ())))
 
 
 async def _whole(rows: bytes) -> AsyncIterator[bytes]:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from ledger.contract_event import canonical_arguments
 from ledger.store.pool import Connection
 
 _BLOCKS = """
@@ -24,6 +25,14 @@ JOIN transfer t ON t.chain_id = b.chain_id AND t.block_hash = b.hash AND t.canon
 LEFT JOIN payment p
     ON (p.chain_id, p.block_hash, p.log_index) = (t.chain_id, t.block_hash, t.log_index)
 WHERE b.chain_id = $1 AND b.canonical ORDER BY b.number, t.log_index
+"""
+
+_EVENTS = """
+SELECT b.number AS block_number, '0x' || encode(b.hash, 'hex') AS block_hash, e.log_index,
+       e.tx_index, '0x' || encode(e.tx_hash, 'hex') AS tx_hash, e.contract, e.name, e.arguments
+FROM block b
+JOIN contract_event e ON e.chain_id = b.chain_id AND e.block_hash = b.hash AND e.canonical
+WHERE b.chain_id = $1 AND b.canonical ORDER BY b.number, e.log_index
 """
 
 _ORDERS = """
@@ -69,6 +78,15 @@ EXPORT_TABLES = {
             frozenset({"block_number", "log_index", "tx_index"}),
         ),
         ExportTable(
+            "contract_events",
+            _EVENTS,
+            (
+                *("block_number", "block_hash", "log_index", "tx_index", "tx_hash", "contract"),
+                *("name", "arguments"),
+            ),
+            frozenset({"block_number", "log_index", "tx_index"}),
+        ),
+        ExportTable(
             "orders",
             _ORDERS,
             (
@@ -92,4 +110,8 @@ async def read_pages(
     """
     cursor = await connection.cursor(table.query, chain_id)
     while rows := await cursor.fetch(page_rows):
-        yield [tuple(row) for row in rows]
+        yield [tuple(_text(value) for value in row) for row in rows]
+
+
+def _text(value: Any) -> Any:
+    return canonical_arguments(value) if isinstance(value, dict) else value

@@ -45,6 +45,12 @@ LEFT JOIN block b ON b.chain_id = t.chain_id AND b.hash = t.block_hash
 WHERE t.chain_id = $1 AND t.canonical IS DISTINCT FROM b.canonical
 """
 
+STRAY_EVENTS = """
+SELECT count(*) FROM contract_event e
+LEFT JOIN block b ON b.chain_id = e.chain_id AND b.hash = e.block_hash
+WHERE e.chain_id = $1 AND e.canonical IS DISTINCT FROM b.canonical
+"""
+
 JOURNAL_GAPS = """
 SELECT j.last_seq - count(e.seq) + greatest(coalesce(max(e.seq), 0) - j.last_seq, 0)
 FROM journal j LEFT JOIN event e ON true GROUP BY j.last_seq
@@ -115,6 +121,7 @@ async def count_inconsistencies(connection: Connection, chain_id: int) -> dict[s
     """How many rows break what must always hold within the database; all 0 in a sound ledger."""
     return {
         "transfers_unlike_their_block": await connection.fetchval(STRAY_CANONICAL, chain_id),
+        "contract_events_unlike_their_block": await connection.fetchval(STRAY_EVENTS, chain_id),
         "journal_gaps": await connection.fetchval(JOURNAL_GAPS),
     }
 

@@ -1,5 +1,6 @@
 """Takes blocks off the canonical chain; their rows stay."""
 
+from ledger.store.contract_events import retract_events
 from ledger.store.pool import Connection
 
 RETRACT_BLOCKS = """
@@ -22,5 +23,6 @@ async def retract_above(connection: Connection, chain_id: int, number: int) -> s
     rows = await connection.fetch(RETRACT_BLOCKS, chain_id, number)
     hashes = [row["hash"] for row in rows]
     await connection.execute(RETRACT_TRANSFERS, chain_id, hashes)
+    await retract_events(connection, chain_id, hashes)
     affected = await connection.fetch(AFFECTED_ORDERS, chain_id, hashes)
     return {row["order_id"] for row in affected}

@@ -4,11 +4,19 @@ from ledger.store import (
     account_tables,
     attestation_tables,
     audit_tables,
+    economy_tables,
     tables,
     webhook_tables,
 )
 
-TABLE_MODULES = (tables, account_tables, attestation_tables, audit_tables, webhook_tables)
+TABLE_MODULES = (
+    tables,
+    account_tables,
+    attestation_tables,
+    audit_tables,
+    economy_tables,
+    webhook_tables,
+)
 """Imported for their tables, which all belong to one `metadata`."""
 
 metadata = tables.metadata

@@ -1,4 +1,4 @@
-"""Puts blocks and transfers that were built in another schema in the place of ours, at once."""
+"""Puts what was built out of blocks in another schema in the place of ours, at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,13 @@ from datetime import datetime
 
 from ledger.journal import Event
 from ledger.store.advance import CLAIM
+from ledger.store.contract_events import follow_from_start
 from ledger.store.cursor import Cursor, read_cursor
 from ledger.store.journal import notify, read_last_seq
 from ledger.store.pool import Connection
 from ledger.store.standings import refresh_standings
 
-TABLES = ("block", "transfer")
+TABLES = ("block", "transfer", "contract_event")
 
 CREATE_TABLE = """
 CREATE TABLE "{schema}".{table}
@@ -50,13 +51,22 @@ JOIN public.block b ON b.chain_id = t.chain_id AND b.hash = t.block_hash
 WHERE b.chain_id = $1 AND (NOT b.canonical OR b.number < $2 OR b.number > $3)
 ON CONFLICT DO NOTHING
 """,
+    "contract_event": """
+INSERT INTO "{schema}".contract_event
+SELECT e.* FROM public.contract_event e
+JOIN public.block b ON b.chain_id = e.chain_id AND b.hash = e.block_hash
+WHERE b.chain_id = $1 AND (NOT b.canonical OR b.number < $2 OR b.number > $3)
+ON CONFLICT DO NOTHING
+""",
 }
 
 LOCK_CHAIN = "SELECT tip_number FROM chain WHERE chain_id = $1 FOR UPDATE"
 
 # Readers must not queue behind us for long: rather give up and try again.
 LIMIT_WAITING = "SET LOCAL lock_timeout = '2s'"
-LOCK_TABLES = "LOCK TABLE public.block, public.transfer IN ACCESS EXCLUSIVE MODE"
+LOCK_TABLES = """
+LOCK TABLE public.block, public.transfer, public.contract_event IN ACCESS EXCLUSIVE MODE
+"""
 
 DROP_UNFOUNDED = {
     "payment": """
@@ -139,6 +149,7 @@ async def swap_in(
     for key in keys:
         await connection.execute(f"ALTER TABLE {key.table} DROP CONSTRAINT {key.name}")
     await _exchange(connection, schema)
+    await follow_from_start(connection, chain_id, last=last)
     affected = {row["order_id"] for row in await connection.fetch(DROP_UNFOUNDED["payment"])}
     await connection.execute(DROP_UNFOUNDED["payment_proof"])
     for key in keys:

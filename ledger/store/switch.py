@@ -8,6 +8,7 @@ from ledger.block import ProvenBlock
 from ledger.chain import BlockRef, check_switch
 from ledger.journal import Event
 from ledger.store.advance import claim_transfers, insert_blocks, insert_transfers
+from ledger.store.contract_events import insert_events
 from ledger.store.cursor import Cursor, deepened, lock_cursor, move_cursor
 from ledger.store.journal import notify, read_last_seq
 from ledger.store.pool import Connection
@@ -72,6 +73,7 @@ async def apply_step(
     if step.branch:
         await insert_blocks(connection, chain_id, headers)
         transfer_count = await insert_transfers(connection, chain_id, step.branch)
+        await insert_events(connection, chain_id, step.branch)
         affected |= await claim_transfers(connection, chain_id, step.branch)
     after = deepened(
         await _cursor_after(connection, chain_id, before, step),

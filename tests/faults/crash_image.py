@@ -12,6 +12,7 @@ TABLES = {
     "chain": "SELECT * FROM chain",
     "block": "SELECT * FROM block ORDER BY hash",
     "transfer": "SELECT * FROM transfer ORDER BY block_hash, log_index",
+    "contract_event": "SELECT * FROM contract_event ORDER BY block_hash, log_index",
     "payment": "SELECT * FROM payment ORDER BY block_hash, log_index",
     "orders": """
         SELECT id, status, amount_due, amount_received, amount_owed_back, covering_number, version,

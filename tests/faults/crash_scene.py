@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
 
-from devnet.faulty_node.model import ChainModel
+from devnet.faulty_node.drafts import Draft, price_log
+from devnet.faulty_node.model import ChainModel, model_feed
 from ledger.deployment import Deployment
 from ledger.journal import Event
 from ledger.order import Finality
@@ -35,7 +36,13 @@ class Scene:
         return self.model.deployment
 
     def pay(self, number: int, amount: int) -> None:
-        self.model.mine([self.model.pay(self.orders[number].address, amount)])
+        """Pay an order, and publish a price in the same block."""
+        self.model.mine([self.model.pay(self.orders[number].address, amount), self.price()])
+
+    def price(self) -> Draft:
+        """A transaction in which the feed publishes a price."""
+        number = self.model.head.number
+        return self.model.draft([price_log(model_feed(), 720_000_000 + number, round_id=number)])
 
     def take_plain_block(self) -> None:
         """One transaction pays two orders, another one too little, one expires unpaid."""
@@ -51,6 +58,7 @@ class Scene:
                 ),
                 model.pay(orders[4].address, BILL // 2),
                 model.pay(model.deployment.treasury, 7),
+                self.price(),
             ],
             seconds=_LIVES_SECONDS // 2,
         )
@@ -132,6 +140,7 @@ def environment(deployment: Deployment, database_url: str, *nodes: str) -> Mappi
         "BILLCOIN_VAULT_FACTORY_ADDRESS": f"0x{deployment.vault_factory.hex()}",
         "BILLCOIN_VAULT_IMPLEMENTATION_ADDRESS": f"0x{deployment.vault_implementation.hex()}",
         "BILLCOIN_TREASURY_ADDRESS": f"0x{deployment.treasury.hex()}",
+        "BILLCOIN_MILK_PRICE_FEED_ADDRESS": f"0x{model_feed().hex()}",
         "BILLCOIN_NODE_HTTP_URL": ",".join(nodes),
         "BILLCOIN_START_BLOCK": "1",
         "BILLCOIN_BLOCK_TIME_SECONDS": "0.2",

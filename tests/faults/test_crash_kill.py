@@ -80,11 +80,21 @@ async def survive_every_crash(
 @pytest.mark.parametrize(
     ("step", "moments", "statements"),
     [
-        ("take_plain_block", BOTH, {"INSERT INTO block", "INSERT INTO event", "UPDATE orders"}),
+        (
+            "take_plain_block",
+            BOTH,
+            {
+                *("INSERT INTO block", "INSERT INTO contract_event", "INSERT INTO event"),
+                "UPDATE orders",
+            },
+        ),
         (
             "take_reorganisation",
             BOTH,
-            {"UPDATE block SET", "UPDATE transfer SET", "INSERT INTO event"},
+            {
+                *("UPDATE block SET", "UPDATE transfer SET", "UPDATE contract_event SET"),
+                "INSERT INTO event",
+            },
         ),
         ("take_depths", ("before",), {"UPDATE chain SET", "UPDATE orders", "INSERT INTO event"}),
         (None, ("before",), {"INSERT INTO chain", "INSERT INTO block"}),

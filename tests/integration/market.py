@@ -12,7 +12,13 @@ from decimal import Decimal
 from devnet import token_calls
 from devnet.anvil import Chain, anvil
 from devnet.deploy import deploy
-from devnet.dev_accounts import DEPLOYER_INDEX, TREASURY_INDEX, dev_account
+from devnet.dev_accounts import (
+    DEPLOYER_INDEX,
+    TREASURY_INDEX,
+    dev_account,
+    economy_accounts,
+)
+from devnet.economy import open_economy
 from devnet.manifest import Manifest
 from devnet.node import Node, open_node
 from devnet.transactions import Message, address_of, send
@@ -165,8 +171,12 @@ async def wait_for(condition: Callable[[], Awaitable[bool]], what: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_market(database_url: str) -> AsyncIterator[Market]:
-    """A fresh chain with the contracts on it; the deployer has 1,000,000 BILL."""
+async def open_market(database_url: str, *, economy: bool = False) -> AsyncIterator[Market]:
+    """A fresh chain with the contracts on it; the deployer has 1,000,000 BILL.
+
+    With `economy` the milk economy is there too, open, and followed by the indexer.
+    """
+    accounts = economy_accounts() if economy else None
     async with anvil(slots_in_an_epoch=2) as chain, open_node(chain.http_url) as node:
         manifest = await deploy(
             node,
@@ -174,7 +184,16 @@ async def open_market(database_url: str) -> AsyncIterator[Market]:
             chain_id=chain.chain_id,
             treasury=address_of(dev_account(TREASURY_INDEX)),
             node_ws_url=chain.ws_url,
+            economy=accounts,
         )
+        if accounts is not None and manifest.economy is not None:
+            await open_economy(
+                node,
+                manifest.economy,
+                accounts,
+                chain_id=chain.chain_id,
+                token=manifest.deployment.token,
+            )
         ledger = await connect(database_url, application_name="test")
         market = Market(chain, node, manifest, database_url, ledger)
         await market.mint(address_of(dev_account(DEPLOYER_INDEX)), 10**6 * BILL)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ledger.block import ProvenBlock
 from ledger.chain import BlockRef
+from ledger.contract_event import ContractEvent
 from ledger.deployment import Deployment
 from ledger.header import Header
 from ledger.journal import Event
@@ -50,7 +51,10 @@ def make_block(
     seconds: int | None = None,
     sender: bytes = PAYER,
 ) -> ProvenBlock:
-    """A block on `parent`, each payment given as recipient, units and the transaction's name."""
+    """A block on `parent`, each payment given as recipient, units and the transaction's name.
+
+    A price feed that the ledger follows publishes a price in each.
+    """
     number = parent.number + 1
     hashed = f"{branch}/{number}/{parent.hash.hex()}/{payments}/{seconds}/{sender.hex()}"
     header = Header(
@@ -65,7 +69,12 @@ def make_block(
         Transfer(index, index, tx(name), sender, recipient, Units(units))
         for index, (recipient, units, name) in enumerate(payments)
     )
-    return ProvenBlock(header, transfers)
+    price = {"current": str(number), "roundId": str(number), "updatedAt": str(header.timestamp)}
+    event = ContractEvent(
+        *(len(transfers), len(transfers), tx(f"price {number}")),
+        *("milk_price_feed", "AnswerUpdated", price),
+    )
+    return ProvenBlock(header, transfers, (event,))
 
 
 def ref(header: Header) -> BlockRef:
@@ -206,7 +215,10 @@ async def open_ledger(database_url: str) -> AsyncIterator[Ledger]:
         await connection.close()
 
 
-TABLES = ("chain", "block", "transfer", "orders", "payment", "journal", "event", "observation")
+TABLES = (
+    *("chain", "block", "transfer", "contract_event", "orders", "payment", "journal", "event"),
+    "observation",
+)
 
 
 async def dump(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:

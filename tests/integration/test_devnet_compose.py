@@ -22,7 +22,7 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(
 
 def with_defaults(text: str) -> str:
     """What Compose makes of `${NAME:-default}` when nothing is set; defaults may hold others."""
-    while (changed := re.sub(r"\$\{[A-Z_]+:-([^${}]*)\}", r"\1", text)) != text:
+    while (changed := re.sub(r"\$\{[A-Z_]+:?-([^${}]*)\}", r"\1", text)) != text:
         text = changed
     return text
 

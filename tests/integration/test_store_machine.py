@@ -39,7 +39,10 @@ from ledger.store.tally import read_tally
 
 AMOUNTS = st.sampled_from([0, 4, 6, DUE, DUE + 5])
 PAID = {Status.PAID, Status.SETTLED}
-EMPTY = "TRUNCATE chain, observation, block, transfer, orders, payment, event, evidence CASCADE"
+EMPTY = """
+TRUNCATE chain, observation, block, transfer, contract_event, orders, payment, event, evidence
+CASCADE
+"""
 
 
 @dataclass

@@ -224,9 +224,14 @@ async def test_a_damaged_ledger_is_found_out(ledger: Ledger) -> None:
     await ledger.connection.execute("DELETE FROM payment WHERE log_index = 1")
     assert await find_misclaimed(ledger.connection, CHAIN_ID) == [(1, 1)]
     await ledger.connection.execute("UPDATE transfer SET canonical = false WHERE log_index = 0")
+    await ledger.connection.execute("UPDATE contract_event SET canonical = false")
     await ledger.connection.execute("DELETE FROM event WHERE seq = 1")
     found = await count_inconsistencies(ledger.connection, CHAIN_ID)
-    assert found == {"transfers_unlike_their_block": 1, "journal_gaps": 1}
+    assert found == {
+        "transfers_unlike_their_block": 1,
+        "contract_events_unlike_their_block": 1,
+        "journal_gaps": 1,
+    }
 
 
 async def test_nothing_to_refresh_and_nothing_to_tell_touches_nothing(ledger: Ledger) -> None:

@@ -14,6 +14,7 @@ import typer.main
 import yaml
 
 from devnet.dev_accounts import DEPLOYER_INDEX, TREASURY_INDEX, dev_account
+from devnet.economy import deployed_at
 from devnet.transactions import address_of
 from ledger.keccak import keccak256
 from ledger.order_address import implementation_address
@@ -124,6 +125,17 @@ def test_default_addresses_are_those_of_a_fresh_chain() -> None:
     for name, address in expected.items():
         variable = f"BILLCOIN_{name}_ADDRESS"
         assert environment[variable] == f"${{{variable}:-{format_address(address)}}}"
+
+
+def test_default_addresses_of_the_economy_are_those_of_a_fresh_chain() -> None:
+    deployer = address_of(dev_account(DEPLOYER_INDEX))
+    environment = SERVICES["indexer"]["environment"]
+    # Behind token and factory comes the programme's money, then these.
+    names = ("MINTING_MODULE", "MILK_MARKET", "MILK_PRICE_FEED", "STANDING_ORDERS")
+    for nonce, name in enumerate(names, start=3):
+        variable = f"BILLCOIN_{name}_ADDRESS"
+        address = format_address(deployed_at(deployer, nonce))
+        assert environment[variable] == f"${{{variable}-{address}}}"
 
 
 def test_long_running_services_have_health_checks() -> None:
