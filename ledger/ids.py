@@ -13,10 +13,19 @@ def sortable_id(prefix: str, *, unix_milliseconds: int, randomness: bytes) -> st
     if len(randomness) != _RANDOM_BYTES:
         raise ValueError(f"randomness must be {_RANDOM_BYTES} bytes")
     value = unix_milliseconds << 80 | int.from_bytes(randomness, "big")
-    digits = [_ALPHABET[value >> shift & 31] for shift in range(5 * (_LENGTH - 1), -1, -5)]
-    return f"{prefix}_{''.join(digits)}"
+    return f"{prefix}_{_digits(value)}"
+
+
+def digest_id(prefix: str, digest: bytes) -> str:
+    """The first 130 bits of a digest in the same form: an id that tells nothing, not even when."""
+    value = int.from_bytes(digest, "big") >> (8 * len(digest) - 5 * _LENGTH)
+    return f"{prefix}_{_digits(value)}"
 
 
 def event_id(seq: int) -> str:
     """An event's id; it follows from its number, so that every replica names it alike."""
     return f"evt_{seq:016x}"
+
+
+def _digits(value: int) -> str:
+    return "".join(_ALPHABET[value >> shift & 31] for shift in range(5 * (_LENGTH - 1), -1, -5))

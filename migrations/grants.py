@@ -5,6 +5,7 @@ from typing import Final
 import asyncpg
 
 _APPEND: Final = ("INSERT",)
+_CHANGE: Final = ("UPDATE",)
 _WRITE: Final = ("INSERT", "UPDATE")
 _KEEP_HOUSE: Final = ("INSERT", "UPDATE", "DELETE")
 
@@ -20,11 +21,14 @@ ORACLE_RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "observation": (),
     "payment": (),
     "payment_proof": (),
+    "posting": (),
     "transfer": (),
     # What is never taken back.
     "attestation": _APPEND,
     "event": _APPEND,
-    # What changes.
+    # What changes; points themselves only the indexer moves.
+    "coupon": _CHANGE,
+    "loyalty_account": _CHANGE,  # which locking needs
     "account": _WRITE,
     "api_key": _WRITE,
     "flag": _WRITE,

@@ -67,6 +67,9 @@ def serve() -> None:
                                              beyond these the oracle refuses to answer
       BILLCOIN_MAX_WAIT_SECONDS (30)         the longest `Prefer: wait` that is honoured
       BILLCOIN_STORE_ID (cafeteria)
+      BILLCOIN_STUDENT_HASH_KEY              64 hex digits under which student ids are kept; or
+      BILLCOIN_STUDENT_HASH_KEY_FILE         the file that holds them. Without: no loyalty points
+                                             (on loopback a key is made up, for development)
       BILLCOIN_CATALOGUE                     JSON: [{"sku", "name", "priceMyr"}, ...]
       BILLCOIN_JOBS_METRICS_HOST (127.0.0.1), BILLCOIN_JOBS_METRICS_PORT (none)
                                              where `billcoin-oracle jobs` serves /metrics

@@ -14,11 +14,14 @@ from starlette.types import Receive, Scope, Send
 from ledger.errors import RejectedError
 from oracle_api.access.entrance import build_entrance
 from oracle_api.attestations.endpoints import attestations_router
-from oracle_api.attestations.service import open_attestor
+from oracle_api.attestations.service import Attestor, open_attestor
 from oracle_api.catalogue.endpoints import catalogue_router
 from oracle_api.database import Database
 from oracle_api.edge import Edge
 from oracle_api.health.endpoints import HealthEndpoints
+from oracle_api.loyalty.endpoints import loyalty_router
+from oracle_api.loyalty.service import LoyaltyService
+from oracle_api.loyalty.students import students_of
 from oracle_api.metrics import Metrics
 from oracle_api.openapi import complete_openapi
 from oracle_api.orders.endpoints import orders_router
@@ -56,13 +59,8 @@ class Oracle:
         metrics = Metrics(self.hub)
         self._listener = Listener(self._database, self.hub, metrics.orders)
         self._reader = EvidenceReader(self._database)
-        service = OrderService(settings, clock)
-        self.api = _api(orders_router(settings, self._database, service, self.hub))
-        self.api.include_router(catalogue_router(settings))
         attestor = open_attestor(settings, self._database, metrics, clock)
-        self.api.include_router(attestations_router(attestor))
-        chain_id = settings.deployment.chain_id
-        self.api.include_router(proofs_router(self._database, chain_id=chain_id))
+        self.api = _api(*self._routers(clock, attestor))
         self._relay = self._add_relay(clock)
         self.api.router.lifespan_context = self._lifespan
         health = HealthEndpoints(self._database, self.hub, settings.limits, clock, metrics)
@@ -93,6 +91,19 @@ class Oracle:
         waiting = Waiting(self._database, self.hub)
         self.api.include_router(relay_router(self._settings, relay, waiting))
         return relay
+
+    def _routers(self, clock: Clock, attestor: Attestor | None) -> list[APIRouter]:
+        """The routes that FastAPI serves, all around the process's one database and hub."""
+        settings, database = self._settings, self._database
+        students = students_of(settings)
+        orders = OrderService(settings, clock, students)
+        return [
+            orders_router(settings, database, orders, self.hub),
+            catalogue_router(settings),
+            proofs_router(database, chain_id=settings.chain_id),
+            attestations_router(attestor),
+            loyalty_router(database, LoyaltyService(clock), students),
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the server's start and stop."""
@@ -126,7 +137,7 @@ def create_oracle(
     return Oracle(settings, clock=clock, stream_limits=stream_limits or StreamLimits())
 
 
-def _api(orders: APIRouter) -> FastAPI:
+def _api(*routers: APIRouter) -> FastAPI:
     # No documentation pages: FastAPI's load scripts from a foreign host.
     api = FastAPI(
         title="BillCoin Pay oracle",
@@ -136,8 +147,8 @@ def _api(orders: APIRouter) -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(_require_admission)],
     )
-    api.include_router(orders)
-    api.include_router(till_router)
+    for router in (*routers, till_router):
+        api.include_router(router)
     api.add_exception_handler(RejectedError, _on_refusal)
     api.add_exception_handler(UnavailableError, _on_refusal)
     api.add_exception_handler(RequestValidationError, _on_malformed)

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from oracle_api.attestations.documentation import SIGNERS
 from oracle_api.attestations.endpoints import PATH as SIGNERS_PATH
+from oracle_api.loyalty.documentation import BALANCE, COUPON_QR, USE_COUPON
 from oracle_api.orders.documentation import CANCEL, CREATE, LIST, QR, READ
 from oracle_api.payments.documentation import VALIDATE
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
@@ -19,6 +20,9 @@ _ROUTES: Final = (
     ("/api/v1/orders/{order_id}", "get", READ),
     ("/api/v1/orders/{order_id}/cancel", "post", CANCEL),
     ("/api/v1/orders/{order_id}/qr.svg", "get", QR),
+    ("/api/v1/loyalty/balance", "post", BALANCE),
+    ("/api/v1/loyalty/coupons/{coupon_id}/qr.svg", "get", COUPON_QR),
+    ("/api/v1/loyalty/coupons/{coupon_id}/redeem", "post", USE_COUPON),
 )
 
 

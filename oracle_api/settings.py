@@ -27,6 +27,7 @@ from ledger.payment_uri import MAX_CHAIN_ID, format_address, parse_address
 from ledger.units import Sen, format_myr, parse_myr
 from oracle_api.access.settings import AccessSettings, check_access
 from oracle_api.budgets.settings import BudgetSettings
+from oracle_api.loyalty.settings import LoyaltySettings
 from oracle_api.relay.settings import RelaySettings
 from oracle_api.relay.signer import signer_of
 
@@ -107,7 +108,7 @@ DEFAULT_CATALOGUE: tuple[Product, ...] = tuple(
 )
 
 
-class Settings(RelaySettings, BudgetSettings, AccessSettings):
+class Settings(RelaySettings, BudgetSettings, LoyaltySettings, AccessSettings):
     """What `billcoin-oracle serve` is told; amounts in sen, addresses 20 bytes."""
 
     database_url: PostgresDsn = Field(validation_alias="DATABASE_URL")
@@ -211,6 +212,7 @@ def read_settings() -> Settings:
         message = "BILLCOIN_SAFE_LIMIT_MYR must not be less than BILLCOIN_INCLUDED_LIMIT_MYR"
         raise RejectedError("setting_wrong", message)
     check_access(settings, host=settings.oracle_host)
+    _ = settings.student_key  # read now, so that a wrong one is told at once
     signer_of(settings)
     return settings
 

@@ -19,10 +19,10 @@ INSERT = """
 INSERT INTO orders (
     id, chain_id, store_id, reference, items, amount_myr, rate_myr_per_bill, amount_due, address,
     required_finality, created_at, expires_at, status, amount_received, amount_owed_back, version,
-    idempotency_key, request_digest, payer_exposure_limit, store_exposure_limit
+    idempotency_key, request_digest, payer_exposure_limit, store_exposure_limit, customer
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'awaiting_payment', 0, 0, 0, $13, $14,
-    $15, $16
+    $15, $16, $17
 )
 ON CONFLICT (idempotency_key) DO NOTHING
 RETURNING id
@@ -70,6 +70,8 @@ class NewOrder:
 
     The exposure limits are stored with it, since the indexer, which applies them, reads no
     settings of the oracle; None is no limit.
+
+    `customer` is whom its loyalty points belong to, as `ledger.loyalty.customer_of` names them.
     """
 
     id: str
@@ -88,6 +90,7 @@ class NewOrder:
     request_digest: bytes
     payer_exposure_limit: Sen | None = None
     store_exposure_limit: Sen | None = None
+    customer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,7 @@ async def insert_order(
         order.request_digest,
         order.payer_exposure_limit,
         order.store_exposure_limit,
+        order.customer,
     )
     if inserted is None:
         return await _replayed(connection, order), True

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from ledger.order import Order, Payment, Status
+from ledger.store.loyalty_books import count_loyalty_faults
 from ledger.store.pool import Connection
 from ledger.store.standings import read_order, read_payments
 from ledger.transfer import Transfer
@@ -123,6 +124,7 @@ async def count_inconsistencies(connection: Connection, chain_id: int) -> dict[s
         "transfers_unlike_their_block": await connection.fetchval(STRAY_CANONICAL, chain_id),
         "contract_events_unlike_their_block": await connection.fetchval(STRAY_EVENTS, chain_id),
         "journal_gaps": await connection.fetchval(JOURNAL_GAPS),
+        **await count_loyalty_faults(connection),
     }
 
 

@@ -5,6 +5,7 @@ from ledger.store import (
     attestation_tables,
     audit_tables,
     economy_tables,
+    loyalty_tables,
     tables,
     webhook_tables,
 )
@@ -16,6 +17,7 @@ TABLE_MODULES = (
     audit_tables,
     economy_tables,
     webhook_tables,
+    loyalty_tables,
 )
 """Imported for their tables, which all belong to one `metadata`."""
 

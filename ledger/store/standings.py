@@ -1,7 +1,7 @@
 """Brings the stored status of orders in line with their payments and the chain's depths."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from itertools import accumulate
 import asyncpg
 
 from ledger.journal import Event, standing_events
+from ledger.loyalty import points_due
 from ledger.order import (
     Depths,
     Finality,
@@ -20,6 +21,7 @@ from ledger.order import (
     Status,
     standing,
 )
+from ledger.store import loyalty
 from ledger.store.exposure import Judged, within_exposure
 from ledger.store.journal import append_events
 from ledger.store.pool import Connection
@@ -30,7 +32,7 @@ from ledger.units import Sen, Units
 LOCK_ORDERS = """
 SELECT id, chain_id, store_id, amount_due, amount_myr, required_finality, policy_reason,
        payer_exposure_limit, store_exposure_limit, expires_at, cancelled_at, paid_at, status,
-       amount_received, amount_owed_back, covering_number
+       amount_received, amount_owed_back, covering_number, customer
 FROM orders WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """
 
@@ -110,7 +112,7 @@ async def refresh_standings(
     After a reorganisation `retracted_above` is its fork's number: a payment that the new branch
     holds at the same height still lies in another block, which the journal has to tell.
 
-    Locks the orders and then the journal, as every writer does.
+    Locks the orders, their customers' loyalty accounts and then the journal, as every writer does.
     """
     if not order_ids:
         return []
@@ -122,10 +124,12 @@ async def refresh_standings(
         if _differs(one.row, one.after) or _has_moved(one.row, one.after, retracted_above):
             events = standing_events(one.order, Status(one.row["status"]), one.after)
             changes.append((one, events))
+    settlement = await loyalty.settle(connection, _credits(one for one, _ in changes))
     events = [event for _, told in changes for event in told]
-    numbers = await append_events(connection, events, now=now)
+    numbers = await append_events(connection, events + settlement.events, now=now)
     await _save(connection, changes, numbers, now)
-    return events
+    await loyalty.post(connection, settlement, numbers[len(events) :], now=now)
+    return events + settlement.events
 
 
 async def read_payments(
@@ -167,6 +171,15 @@ def read_order(row: asyncpg.Record) -> Order:
 def _judge(row: asyncpg.Record, payments: Sequence[Payment], depths: Depths) -> Judged:
     order = replace(read_order(row), policy_reason=PolicyReason(row["policy_reason"]))
     return Judged(row, order, payments, standing(order, payments, depths))
+
+
+def _credits(changed: Iterable[Judged]) -> dict[str, loyalty.Credit]:
+    """What the changed orders are worth to their customers; most orders have none."""
+    return {
+        one.order.id: loyalty.Credit(customer, points_due(one.after.status))
+        for one in changed
+        if (customer := one.row["customer"]) is not None
+    }
 
 
 def _differs(row: asyncpg.Record, after: Standing) -> bool:

@@ -143,6 +143,7 @@ orders = Table(
     Column("idempotency_key", Text, unique=True),
     Column("request_digest", LargeBinary),
     Column("account_id", Text, ForeignKey("account.id")),
+    Column("customer", LargeBinary),
     Column("policy_reason", Text, nullable=False, server_default=text("'amount'::text")),
     Column("payer", LargeBinary),
     Column("payer_exposure_limit", BigInteger),
@@ -157,6 +158,7 @@ orders = Table(
         "id",
         postgresql_where=text("account_id IS NOT NULL"),
     ),
+    Index("orders_customer", "customer", "id", postgresql_where=text("customer IS NOT NULL")),
     Index(
         "orders_awaiting_depth",
         "chain_id",

@@ -37,6 +37,9 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("GET", "/api/v1/orders/{order_id}"): STAFF | BUYERS,
     ("POST", "/api/v1/orders/{order_id}/cancel"): STAFF | BUYERS,
     ("GET", "/api/v1/orders/{order_id}/qr.svg"): STAFF | BUYERS,
+    ("POST", "/api/v1/loyalty/balance"): STAFF,
+    ("GET", "/api/v1/loyalty/coupons/{coupon_id}/qr.svg"): STAFF | {Role.STUDENT},
+    ("POST", "/api/v1/loyalty/coupons/{coupon_id}/redeem"): frozenset({Role.TILL, Role.ADMIN}),
 }
 
 ROUTE_SCOPES: Final[Mapping[Route, Scope]] = {
@@ -60,6 +63,7 @@ COOKIE_ROUTES: Final[frozenset[Route]] = frozenset(
     {
         ("GET", "/api/v1/orders/stream"),
         ("GET", "/api/v1/orders/{order_id}/qr.svg"),
+        ("GET", "/api/v1/loyalty/coupons/{coupon_id}/qr.svg"),
     }
 )
 """What a page loads without being able to add a header; only these, only reading, take a cookie."""

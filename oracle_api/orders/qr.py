@@ -14,8 +14,13 @@ def payment_qr_svg(payment_uri: str) -> bytes:
     Error correction M: a quarter more modules than L, but a scratched or glaring screen still
     scans; H would make each module too small for 30 cm.
     """
+    return qr_svg(payment_uri, title="BillCoin payment request")
+
+
+def qr_svg(text: str, *, title: str) -> bytes:
+    """An SVG of any text, in the form of a payment request's."""
     buffer = io.BytesIO()
-    segno.make_qr(payment_uri, error="m", boost_error=False).save(
+    segno.make_qr(text, error="m", boost_error=False).save(
         buffer,
         kind="svg",
         border=BORDER_MODULES,
@@ -23,6 +28,6 @@ def payment_qr_svg(payment_uri: str) -> bytes:
         light="#fff",
         xmldecl=False,
         omitsize=True,
-        title="BillCoin payment request",
+        title=title,
     )
     return buffer.getvalue()

@@ -19,6 +19,11 @@ MAX_AMOUNT_SEN = 10_000_00
 """RM 10,000: no cafeteria order is larger, a typing error is."""
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
+# As on student cards of any university; what is longer or stranger is a typing error.
+_STUDENT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,31}$"
+
+
+StudentId = Annotated[str, StringConstraints(max_length=32, pattern=_STUDENT_ID_PATTERN)]
 
 
 class Item(BaseModel):
@@ -40,7 +45,7 @@ class NewOrderRequest(BaseModel):
         json_schema_extra={
             "examples": [
                 {"items": [{"sku": "fresh-250ml", "quantity": 1}], "reference": "table 4"},
-                {"amountMyr": "1.80"},
+                {"amountMyr": "1.80", "studentId": "1211103456"},
             ]
         },
     )
@@ -54,9 +59,17 @@ class NewOrderRequest(BaseModel):
         | None
     ) = None
 
-    def digest(self) -> bytes:
-        """32 bytes that tell whether a repeated request asks for the same."""
-        return hashlib.sha256(orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)).digest()
+    studentId: StudentId | None = Field(default=None, repr=False)  # noqa: N815
+
+    def digest(self, customer: bytes | None) -> bytes:
+        """32 bytes that tell whether a repeated request asks for the same.
+
+        They are stored, so they rest on the customer's keyed hash: out of a hash of the student
+        id itself anybody could find the id by trying all there are.
+        """
+        asked = self.model_dump(exclude={"studentId"})
+        text = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(text + (customer or b"")).digest()
 
 
 def read_idempotency_key(value: str | None) -> str:

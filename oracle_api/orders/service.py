@@ -19,6 +19,7 @@ from ledger.store.orders import NewOrder, insert_order, mark_cancelled
 from ledger.store.pool import Connection
 from ledger.store.standings import refresh_standings
 from ledger.units import Sen, Units, format_myr
+from oracle_api.loyalty.students import Students
 from oracle_api.orders.repository import PaidOrder, read_with_payments
 from oracle_api.orders.requests import MAX_AMOUNT_SEN, NewOrderRequest, order_not_found, read_amount
 from oracle_api.problems import UnavailableError
@@ -45,11 +46,13 @@ class OrderService:
         self,
         settings: Settings,
         clock: Clock,
+        students: Students,
         *,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self._students = students
         self._random_bytes = random_bytes
 
     async def make(
@@ -58,8 +61,8 @@ class OrderService:
         """Make an order, or find the one that this request made before.
 
         Raises:
-            RejectedError: `idempotency_key_reused`, `order_empty`, `sku_unknown` or
-                `amount_invalid`.
+            RejectedError: `idempotency_key_reused`, `order_empty`, `sku_unknown`,
+                `amount_invalid` or `loyalty_off`.
         """
         now = self._clock()
         order = self._new_order(request, idempotency_key, now)
@@ -98,6 +101,7 @@ class OrderService:
     def _new_order(self, request: NewOrderRequest, key: str, now: float) -> NewOrder:
         settings = self._settings
         items, amount = self._price(request)
+        customer = self._students.customer(request.studentId)
         order_id = sortable_id(
             "ord",
             unix_milliseconds=int(now * 1000),
@@ -122,7 +126,8 @@ class OrderService:
             created_at=to_datetime(now),
             expires_at=int(now) + settings.order_ttl_seconds,
             idempotency_key=key,
-            request_digest=request.digest(),
+            request_digest=request.digest(customer),
+            customer=customer,
             payer_exposure_limit=settings.payer_exposure_limit_myr,
             store_exposure_limit=settings.store_exposure_limit_myr,
         )

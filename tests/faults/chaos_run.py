@@ -11,10 +11,11 @@ from unittest import mock
 
 import aiohttp
 from comparison import compare, undeclared_depths
-from history import History
+from history import CUSTOMERS, History
 from in_process import InProcessClient
 from indexer_steps import Clock, IndexerSteps
 from naive_ledger import NaiveLedger, NaiveOrder
+from naive_loyalty import NaiveLoyalty
 from witness import empty_ledger, read_sightings
 
 from devnet.faulty_node.server import serve
@@ -24,9 +25,12 @@ from indexer import sources as sources_module
 from indexer.node import Node
 from indexer.source import Source
 from indexer.sources import Sources
-from ledger.errors import CorruptError
+from ledger import loyalty
+from ledger.errors import CorruptError, RejectedError
 from ledger.journal import Event
+from ledger.loyalty import coupon_id
 from ledger.order import Finality
+from ledger.store.coupons import use_coupon
 from ledger.store.cursor import read_cursor
 from ledger.store.orders import NewOrder, insert_order, mark_cancelled
 from ledger.store.pool import Connection
@@ -76,6 +80,8 @@ class ChaosRun:
         else:
             getattr(history, name)()
             history.repair_depths()
+        if history.coupons.random() < 1 / 4:
+            await self._use_coupon()
 
     async def follow(self) -> None:
         """The indexer, or its rival, takes a step; sometimes it is killed in the middle."""
@@ -133,6 +139,20 @@ class ChaosRun:
             if cursor is not None and await mark_cancelled(self.connection, order.id, now=now):
                 await refresh_standings(self.connection, {order.id}, cursor.depths, now=now)
 
+    async def _use_coupon(self) -> None:
+        """A student shows some coupon or other; most that are used or voided are refused."""
+        chance, report = self.history.coupons, self.report
+        whose = chance.choice([customer for customer in CUSTOMERS if customer is not None])
+        shown = coupon_id(whose, chance.choice((1, 1, 2, 3)))
+        try:
+            async with self.connection.transaction():
+                await use_coupon(
+                    self.connection, shown, used_by="till", key="", now=datetime.now(UTC)
+                )
+            report.outcomes["coupon_taken"] += 1
+        except RejectedError as error:
+            report.outcomes[error.code] += 1
+
 
 _WEIGHTS = {
     "mine": 40, "new_order": 14, "reorg": 12, "declare": 12, "change_faults": 12, "flip": 5,
@@ -147,12 +167,15 @@ async def run_history(connection: Connection, seed: int) -> ChaosReport:
     deployment = history.model.deployment
     async with _sources(history) as sources:
         first, second = (IndexerSteps(connection, sources, deployment, clock) for _ in range(2))
-        naive = NaiveLedger(history.model)
+        # So cheap that coupons are made, voided and used within a short history.
+        price = 1 + seed % 2
+        naive = NaiveLedger(history.model, loyalty=NaiveLoyalty(price))
         run = ChaosRun(connection, history, naive, first, second, sources, clock, report)
         with (
             mock.patch.object(rpc, "_wait_seconds", return_value=0.0),
             mock.patch.object(source_module, "time", clock.module),
             mock.patch.object(sources_module, "time", clock.module),
+            mock.patch.object(loyalty, "POINTS_A_COUPON", price),
         ):
             try:
                 await _live(run)
@@ -216,6 +239,7 @@ async def write_order(connection: Connection, order: NaiveOrder, chain_id: int) 
         expires_at=order.expires_at,
         idempotency_key=order.id,
         request_digest=b"",
+        customer=order.customer,
     )
     async with connection.transaction():
         await insert_order(connection, new, event=Event("order.created", order.id, {}), now=now)

@@ -26,6 +26,17 @@ SELECT id, status, amount_received, amount_owed_back, covering_number, paid_at I
 FROM orders ORDER BY id
 """
 
+ACCOUNTS = "SELECT customer, points, coupons_made FROM loyalty_account"
+
+COUPONS = "SELECT customer, number, status, order_id FROM coupon ORDER BY customer, number"
+
+POSTED = """
+SELECT order_id, customer, sum(CASE credit WHEN 'customer' THEN points ELSE -points END) AS points
+FROM posting WHERE kind IN ('earn', 'reverse') GROUP BY order_id, customer
+"""
+
+POSTINGS = "SELECT count(*) FROM posting"
+
 EVENTS = "SELECT seq, type, order_id, data FROM event ORDER BY seq"
 
 
@@ -47,6 +58,7 @@ async def compare(connection: Connection, naive: NaiveLedger) -> list[str]:
     await _compare_transfers(connection, naive, differences)
     await _compare_orders(connection, naive, differences)
     await _compare_events(connection, naive, differences)
+    await _compare_loyalty(connection, naive, differences)
     return differences.found
 
 
@@ -131,7 +143,10 @@ async def _compare_events(
     differences.unless(
         [row["seq"] for row in rows] == list(range(1, len(rows) + 1)), "event numbers have gaps"
     )
-    told = [(row["type"], row["order_id"], row["data"].get("status")) for row in rows]
+    told = [
+        (row["type"], row["order_id"], row["data"].get("status", row["data"].get("balance")))
+        for row in rows
+    ]
     expected = [
         (kind, order_id, None if kind == "order.created" else status)
         for kind, order_id, status in naive.journal
@@ -144,7 +159,7 @@ async def _compare_events(
         differences.found.append(
             f"event {at + 1}: stored {told[at : at + 3]}, naive {expected[at : at + 3]}"
         )
-    last = {row["order_id"]: row["data"] for row in rows}
+    last = {row["order_id"]: row["data"] for row in rows if row["type"].startswith("order.")}
     for order in naive.orders.values():
         data = last.get(order.id, {})
         if "status" in data:
@@ -152,6 +167,32 @@ async def _compare_events(
                 _folded(data) == _as_told(order),
                 f"order {order.id}: the journal says {_folded(data)}, naive {_as_told(order)}",
             )
+
+
+async def _compare_loyalty(
+    connection: Connection, naive: NaiveLedger, differences: Differences
+) -> None:
+    customers = naive.loyalty.customers
+    accounts = {row[0]: (row[1], row[2]) for row in await connection.fetch(ACCOUNTS)}
+    expected = {whose: (has.balance, len(has.coupons)) for whose, has in customers.items()}
+    differences.unless(accounts == expected, f"points: stored {accounts}, naive {expected}")
+    coupons = [tuple(row) for row in await connection.fetch(COUPONS)]
+    naive_coupons = [
+        (whose, number, *coupon)
+        for whose, has in sorted(customers.items())
+        for number, coupon in enumerate(has.coupons, 1)
+    ]
+    differences.unless(
+        coupons == naive_coupons, f"coupons: stored {coupons}, naive {naive_coupons}"
+    )
+    posted = {(row[0], row[1]): row[2] for row in await connection.fetch(POSTED) if row[2]}
+    counted = {(order, whose): 1 for whose, has in customers.items() for order in has.counted}
+    differences.unless(posted == counted, f"postings: stored {posted}, naive {counted}")
+    events = sum(kind.startswith("loyalty.") for kind, _, _ in naive.journal)
+    used = sum(kind == "loyalty.coupon_used" for kind, _, _ in naive.journal)
+    differences.unless(
+        await connection.fetchval(POSTINGS) == events - used, "a posting is missing or too many"
+    )
 
 
 def _made(model: ChainModel, block_hash: bytes) -> ModelBlock | None:

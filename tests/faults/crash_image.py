@@ -20,6 +20,9 @@ TABLES = {
                policy_reason, payer
         FROM orders ORDER BY id
     """,
+    "loyalty_account": "SELECT * FROM loyalty_account ORDER BY customer",
+    "coupon": "SELECT id, customer, number, order_id, status FROM coupon ORDER BY id",
+    "posting": "SELECT * FROM posting ORDER BY seq",
     "event": "SELECT seq, type, order_id, data FROM event ORDER BY seq",
     "journal": "SELECT last_seq FROM journal",
 }

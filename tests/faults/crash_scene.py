@@ -19,6 +19,7 @@ from ledger.units import Sen, Units
 
 BILL = 10**18
 SEED = 20_250_601
+CUSTOMERS = (b"\x0a" * 32, b"\x0b" * 32, None)
 _LIVES_SECONDS = 100_000
 _BLOCK_SECONDS = 12
 _CREATED = datetime(2025, 6, 15, tzinfo=UTC)
@@ -80,7 +81,10 @@ class Scene:
 
 
 def make_scene() -> Scene:
-    """Eight orders, of which two are paid, one waits for depth; three blocks are not final."""
+    """Eight orders, of which two are paid, one waits for depth; three blocks are not final.
+
+    Others were paid before: one customer lacks a point for a coupon, one has just got theirs.
+    """
     random = Random(SEED)
     model = ChainModel(random)
     expiry = model.head.timestamp + _LIVES_SECONDS
@@ -92,8 +96,13 @@ def make_scene() -> Scene:
     orders.append(
         new_order(model, random, 7, Finality.INCLUDED, expires_at=model.head.timestamp + 3600)
     )
-    scene = Scene(model, orders)
-    model.mine()
+    earlier = [
+        new_order(model, random, number, Finality.INCLUDED, expires_at=expiry)
+        for number in (9, 12, 15, 10, 13, 16, 19)
+    ]
+    scene = Scene(model, orders + earlier)
+    wallet = model.wallets[1]
+    model.mine([model.draft([model.transfer(wallet, order.address, BILL) for order in earlier])])
     model.declare(safe=2, finalized=2)
     scene.pay(0, BILL)
     scene.pay(1, BILL)
@@ -120,6 +129,7 @@ def new_order(
         expires_at=expires_at,
         idempotency_key=order_id,
         request_digest=b"",
+        customer=CUSTOMERS[number % len(CUSTOMERS)],
     )
 
 

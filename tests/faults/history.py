@@ -31,6 +31,7 @@ FAULTS = (
 # Under these one node of several is outvoted, while a lone node would have to be believed.
 MINORITY_FAULTS = ("fake_deep_reorg", "reorg_past_what_we_keep", "finality_overstated")
 _DUES = (BILL, BILL, 2 * BILL, 3)
+CUSTOMERS = (b"\x0a" * 32, b"\x0a" * 32, b"\x0b" * 32, None)
 _LIVES_SECONDS = (0, 11, 24, 60, 300, 100_000)
 _BLOCK_SECONDS = (12, 12, 12, 12, 1, 60, 400)
 _LONG_CATCH_UP = 45
@@ -43,12 +44,14 @@ class History:
     seed: int
     random: Random = field(init=False)
     nodes: list[FaultyNode] = field(init=False)
+    coupons: Random = field(init=False)
     orders: list[NaiveOrder] = field(default_factory=list)
     declared: dict[str, set[bytes]] = field(init=False)
     _pool: list[Draft] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.random = Random(f"choices {self.seed}")
+        self.coupons = Random(f"coupons {self.seed}")
         kinds = (BloomKind.TRUE, BloomKind.TRUE, BloomKind.ALL_ONES, BloomKind.ZEROS)
         model = ChainModel(Random(f"chain {self.seed}"), bloom_kind=self.random.choice(kinds))
         self.nodes = [
@@ -118,6 +121,7 @@ class History:
             due=self.random.choice(_DUES),
             finality=self.random.choice(("included", "included", "safe", "finalized")),
             expires_at=self.model.head.timestamp + self.random.choice(_LIVES_SECONDS),
+            customer=CUSTOMERS[number % len(CUSTOMERS)],
         )
         self.orders.append(order)
         return order

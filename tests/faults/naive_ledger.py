@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from naive_loyalty import NaiveLoyalty
 from witness import Sighting
 
 from devnet.faulty_node.blocks import ModelBlock
@@ -24,6 +25,7 @@ class NaiveOrder:
     covering_block: tuple[int, bytes] | None = None
     was_paid: bool = False
     is_cancelled: bool = False
+    customer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class NaiveLedger:
     model: ChainModel
     asked_for: dict[str, NaiveOrder] = field(default_factory=dict)
     orders: dict[str, NaiveOrder] = field(default_factory=dict)
-    journal: list[tuple[str, str, str]] = field(default_factory=list)
+    journal: list[tuple[str, str, str | int]] = field(default_factory=list)
+    loyalty: NaiveLoyalty = field(default_factory=lambda: NaiveLoyalty(price=5))
     chain: list[ModelBlock] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     """What no commit may ever do, and one did."""
@@ -67,6 +70,12 @@ class NaiveLedger:
                 order = self.asked_for[sighting.order_id]
                 self.orders[order.id] = order
                 self.journal.append(("order.created", order.id, order.status))
+            elif sighting.customer is not None:
+                told = self.loyalty.use(sighting.customer, sighting.coupon_number or 0)
+                if told is None:
+                    self.faults.append(f"coupon {sighting.coupon_number} could be used, wrongly")
+                else:
+                    self.journal.append(told)
             elif sighting.order_id is not None:
                 order = self.orders[sighting.order_id]
                 self.orders[order.id] = replace(order, is_cancelled=True)
@@ -92,6 +101,12 @@ class NaiveLedger:
             changed = after.status != before.status
             kind = f"order.{after.status}" if changed else "order.updated"
             self.journal.append((kind, order_id, after.status))
+        paid = {
+            order.id: order.customer
+            for order in self.orders.values()
+            if order.customer is not None and order.status in {"paid", "settled"}
+        }
+        self.journal += self.loyalty.recompute(paid)
 
     def _payments(self) -> dict[bytes, list[NaivePayment]]:
         found: dict[bytes, list[NaivePayment]] = {}

@@ -11,7 +11,7 @@ from indexer.follow import Follower
 from ledger.block import ProvenBlock
 from ledger.journal import Event
 from ledger.order import Depths, Order, Payment, Standing, standing
-from ledger.store import advance, retract, standings, switch
+from ledger.store import advance, loyalty, retract, standings, switch
 from ledger.store.cursor import Cursor
 from ledger.store.pool import Connection
 
@@ -103,6 +103,18 @@ def _sibling_unnoticed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(standings, "_has_moved", lambda *_arguments: False)
 
 
+def _credited_each_time(patch: pytest.MonkeyPatch) -> None:
+    """Loyalty that credits whatever becomes paid, whether it had a point before or not."""
+    patch.setattr(
+        loyalty, "POSTED", "SELECT ''::text AS order_id, 0 AS points WHERE $1::text[] IS NULL"
+    )
+
+
+def _coupons_for_ever(patch: pytest.MonkeyPatch) -> None:
+    """A coupon that stays usable after its points were taken back."""
+    patch.setattr(loyalty, "VOID_COUPONS", "SELECT $1::text[], $2::timestamptz")
+
+
 # With the first seed that found each, to be quick; if histories ever change, others will find it.
 _PLANTS = {
     _forgotten_transfers: 1,
@@ -113,6 +125,8 @@ _PLANTS = {
     _event_twice: 3,
     _safe_falls_back: 64,
     _sibling_unnoticed: 36,
+    _credited_each_time: 1,
+    _coupons_for_ever: 1,
 }
 
 

@@ -7,7 +7,7 @@ from ledger.store.pool import Connection
 CALL = """
 CREATE TABLE witness (
     n bigserial PRIMARY KEY, kind text NOT NULL, order_id text, tip_hash bytea,
-    safe_number bigint, finalized_number bigint
+    safe_number bigint, finalized_number bigint, customer bytea, coupon_number integer
 );
 CREATE FUNCTION witness_chain() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO witness (kind, tip_hash, safe_number, finalized_number)
@@ -18,6 +18,12 @@ CREATE FUNCTION witness_order() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO witness (kind, order_id) VALUES (TG_ARGV[0], NEW.id);
     RETURN NULL;
 END $$;
+CREATE FUNCTION witness_coupon() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO witness (kind, customer, coupon_number) VALUES ('used', NEW.customer, NEW.number);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER witness_used AFTER UPDATE OF used_at ON coupon
+    FOR EACH ROW EXECUTE FUNCTION witness_coupon();
 CREATE TRIGGER witness AFTER INSERT OR UPDATE ON chain
     FOR EACH ROW EXECUTE FUNCTION witness_chain();
 CREATE TRIGGER witness_created AFTER INSERT ON orders
@@ -27,13 +33,15 @@ CREATE TRIGGER witness_cancelled AFTER UPDATE OF cancelled_at ON orders
 """
 
 READ = """
-SELECT n, kind, order_id, tip_hash, safe_number, finalized_number FROM witness
+SELECT n, kind, order_id, tip_hash, safe_number, finalized_number, customer, coupon_number
+FROM witness
 WHERE n > $1 ORDER BY n
 """
 
 # On tables this small, deleting is twenty times as fast as truncating.
 EMPTY = """
-DELETE FROM witness; DELETE FROM event; DELETE FROM payment; DELETE FROM transfer;
+DELETE FROM witness; DELETE FROM posting; DELETE FROM coupon; DELETE FROM loyalty_account;
+DELETE FROM event; DELETE FROM payment; DELETE FROM transfer;
 DELETE FROM block; DELETE FROM orders; DELETE FROM observation; DELETE FROM chain;
 UPDATE journal SET last_seq = 0;
 """
@@ -41,7 +49,7 @@ UPDATE journal SET last_seq = 0;
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One committed change: of the cursor, or an order's creation or cancellation."""
+    """One committed change: of the cursor, an order's creation or cancellation, a coupon's use."""
 
     n: int
     kind: str
@@ -49,6 +57,8 @@ class Sighting:
     tip_hash: bytes | None
     safe_number: int | None
     finalized_number: int | None
+    customer: bytes | None
+    coupon_number: int | None
 
 
 async def call_witness(connection: Connection) -> None:

@@ -70,6 +70,7 @@ class Market:
         due: int = BILL,
         lives_seconds: int = 3600,
         finality: Finality = Finality.INCLUDED,
+        customer: bytes | None = None,
     ) -> StoredOrder:
         """Write an order as the oracle would."""
         order_id = sortable_id(
@@ -97,6 +98,7 @@ class Market:
             expires_at=int(now.timestamp()) + lives_seconds,
             idempotency_key=order_id,
             request_digest=b"",
+            customer=customer,
         )
         async with self.ledger.transaction():
             await insert_order(

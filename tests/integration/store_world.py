@@ -188,7 +188,8 @@ class Ledger:
 
     async def event_types(self, order: NewOrder) -> list[str]:
         events = await read_events_after(self.connection, 0, limit=10_000)
-        return [event.type.removeprefix("order.") for event in events if event.order_id == order.id]
+        told = [event.type for event in events if event.order_id == order.id]
+        return [kind.removeprefix("order.") for kind in told if kind.startswith("order.")]
 
     async def require_sound(self) -> None:
         """What must hold within any ledger at any time."""
@@ -217,7 +218,7 @@ async def open_ledger(database_url: str) -> AsyncIterator[Ledger]:
 
 TABLES = (
     *("chain", "block", "transfer", "contract_event", "orders", "payment", "journal", "event"),
-    "observation",
+    *("observation", "loyalty_account", "coupon", "posting"),
 )
 
 

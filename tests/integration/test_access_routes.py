@@ -22,6 +22,7 @@ from oracle_api.application import Oracle, create_oracle
 
 PARAMETERS = {
     "{order_id}": "ord_" + "0" * 26,
+    "{coupon_id}": "cpn_" + "0" * 26,
     "{tx_hash}": "0x" + "00" * 32,
     "{path:path}": "main.js",
 }

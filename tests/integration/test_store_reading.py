@@ -219,18 +219,27 @@ async def test_a_replay_reads_back_what_was_applied(ledger: Ledger) -> None:
 
 
 async def test_a_damaged_ledger_is_found_out(ledger: Ledger) -> None:
-    order = await ledger.order("milk")
+    order = await ledger.order("milk", customer=b"\x05" * 32)
     await ledger.grow((order.address, DUE, "t1"), (order.address, 1, "t2"))
+    await ledger.require_sound()
     await ledger.connection.execute("DELETE FROM payment WHERE log_index = 1")
     assert await find_misclaimed(ledger.connection, CHAIN_ID) == [(1, 1)]
     await ledger.connection.execute("UPDATE transfer SET canonical = false WHERE log_index = 0")
     await ledger.connection.execute("UPDATE contract_event SET canonical = false")
     await ledger.connection.execute("DELETE FROM event WHERE seq = 1")
+    await ledger.connection.execute("DELETE FROM posting")
+    await ledger.connection.execute(
+        "INSERT INTO coupon (id, customer, number, order_id, status, made_at)"
+        " SELECT 'cpn_forged', customer, 1, id, 'usable', now() FROM orders"
+    )
     found = await count_inconsistencies(ledger.connection, CHAIN_ID)
     assert found == {
         "transfers_unlike_their_block": 1,
         "contract_events_unlike_their_block": 1,
         "journal_gaps": 1,
+        "orders_with_wrong_points": 1,
+        "loyalty_accounts_out_of_balance": 1,
+        "coupons_unlike_their_postings": 1,
     }
 
 

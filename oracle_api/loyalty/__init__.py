@@ -1,0 +1,1 @@
+"""Points for milk that was paid, and the coupons that they become."""
