@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from ledger.errors import RejectedError
+from oracle_api.access.key_commands import keys
+from oracle_api.accounts.commands import accounts
 from oracle_api.application import create_oracle
 from oracle_api.attestations.commands import attestation_keys_app
 from oracle_api.audit_log.commands import audit_log
@@ -24,8 +26,10 @@ app = typer.Typer(
 )
 
 
+app.add_typer(accounts, name="accounts")
 app.add_typer(audit_log, name="audit-log")
 app.add_typer(attestation_keys_app, name="attestation-keys")
+app.add_typer(keys, name="keys")
 
 
 @app.callback()

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from ledger.errors import RejectedError
 from oracle_api.access.entrance import build_entrance
+from oracle_api.accounts.routers import access_routers
 from oracle_api.attestations.endpoints import attestations_router
 from oracle_api.attestations.service import Attestor, open_attestor
 from oracle_api.catalogue.endpoints import catalogue_router
@@ -55,13 +56,15 @@ class Oracle:
         self._settings = settings
         self._database = Database(str(settings.database_url), settings.deployment)
         self.hub = Hub(stream_limits)
-        entrance = build_entrance(settings, self._database, clock)
+        self._entrance = build_entrance(settings, self._database, clock)
         metrics = Metrics(self.hub)
         self._listener = Listener(self._database, self.hub, metrics.orders)
         self._reader = EvidenceReader(self._database)
         attestor = open_attestor(settings, self._database, metrics, clock)
         self.api = _api(*self._routers(clock, attestor))
         self._relay = self._add_relay(clock)
+        for router in access_routers(settings, self._database, self._entrance, clock):
+            self.api.include_router(router)
         self.api.router.lifespan_context = self._lifespan
         health = HealthEndpoints(self._database, self.hub, settings.limits, clock, metrics)
         validation = Validation(self._database, self._reader, self.hub, settings.limits, clock)
@@ -83,7 +86,7 @@ class Oracle:
             streams={("GET", STREAM_PATH): StreamEndpoint(self._database, self.hub, snapshots)},
             metrics=metrics,
             door=Door(settings.oracle_names),
-            gate=entrance.gate,
+            gate=self._entrance.gate,
         )
 
     def _add_relay(self, clock: Clock) -> Relay | None:
@@ -127,6 +130,7 @@ class Oracle:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._entrance.passwords.close()
             await self._database.close()
 
 

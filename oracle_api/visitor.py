@@ -38,7 +38,7 @@ class Door:
             elif name == b"sec-fetch-site":
                 site = value
         # Browsers always send a host; what sends none is no browser.
-        if host is not None and not (_is_nobody_s(host) or _host_name(host) in self._names):
+        if host is not None and not (_is_nobody_s(host) or host_name(host) in self._names):
             raise RejectedError(
                 "host_unknown",
                 "this oracle does not answer to that name; add it to BILLCOIN_ORACLE_NAMES",
@@ -58,10 +58,10 @@ class Door:
             return False
         asked = urlsplit(origin.decode("latin-1")).netloc.lower()
         own = (host or b"").decode("latin-1").lower()
-        return asked != own and _host_name(asked.encode("latin-1")) not in self._names
+        return asked != own and host_name(asked.encode("latin-1")) not in self._names
 
 
-def _host_name(host: bytes) -> str:
+def host_name(host: bytes) -> str:
     """The name in a Host header, without its port."""
     text = host.decode("latin-1").lower()
     return text.partition("]")[0][1:] if text.startswith("[") else text.partition(":")[0]
@@ -74,7 +74,7 @@ def _is_nobody_s(host: bytes) -> bool:
     An address points to itself, and a name without a dot (`localhost`, a container's) is looked
     up in the local network only.
     """
-    name = _host_name(host)
+    name = host_name(host)
     if "." not in name and ":" not in name:
         return True
     try:

@@ -23,7 +23,9 @@ FROM account
 
 READ_BY_ID = _COLUMNS + "WHERE id = $1"
 READ_BY_NAME = _COLUMNS + "WHERE name = $1"
-LIST = _COLUMNS + "WHERE ($1::text IS NULL OR id < $1) ORDER BY id DESC LIMIT $2"
+LIST = (
+    _COLUMNS + "WHERE ($1::text IS NULL OR id < $1) AND id <> 'acc_open' ORDER BY id DESC LIMIT $2"
+)
 
 # Tokens of before die with the change, so that a stolen session ends with it.
 SET_ENABLED = """
@@ -35,11 +37,9 @@ WHERE id = $1
 CHANGE_HASH = """
 UPDATE account SET password_hash = $2, tokens_valid_from = $3 WHERE id = $1
 """
+SET_ROLES = "UPDATE account SET roles = $2, store_id = $3 WHERE id = $1"
 # The same password under newer parameters: nobody has to sign in again.
 RENEW_HASH = "UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
-
-OPEN_ACCOUNT_ID = "acc_open"
-"""Everybody, while access is open; it can neither sign in nor have keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,13 @@ async def set_password_hash(
 ) -> None:
     """Give an account another password; its access tokens die."""
     await connection.execute(CHANGE_HASH, account_id, password_hash, now)
+
+
+async def set_roles(
+    connection: Connection, account_id: str, roles: Collection[str], *, store_id: str | None
+) -> None:
+    """Give an account other roles, and a till its store."""
+    await connection.execute(SET_ROLES, account_id, sorted(roles), store_id)
 
 
 async def renew_hash(connection: Connection, account_id: str, *, before: str, after: str) -> None:

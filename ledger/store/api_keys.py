@@ -37,7 +37,6 @@ LAST_USED_PRECISION = timedelta(minutes=1)
 
 REVOKE = """
 UPDATE api_key SET revoked_at = coalesce(revoked_at, $3) WHERE account_id = $1 AND id = $2
-RETURNING digest
 """
 COUNT_GOOD = """
 SELECT count(*) FROM api_key WHERE account_id = $1 AND revoked_at IS NULL AND expires_at > $2
@@ -143,7 +142,6 @@ async def read_good_api_key(
 
 async def revoke_api_key(
     connection: Connection, account_id: str, key_id: str, *, now: datetime
-) -> bytes | None:
-    """End a key; gives its digest, or None when the account has no such key."""
-    digest: bytes | None = await connection.fetchval(REVOKE, account_id, key_id, now)
-    return digest
+) -> None:
+    """End a key, if the account has it; the first end counts."""
+    await connection.execute(REVOKE, account_id, key_id, now)

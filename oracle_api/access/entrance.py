@@ -8,6 +8,7 @@ from oracle_api.access.access_tokens import AccessTokens
 from oracle_api.access.authenticator import Authenticator
 from oracle_api.access.gate import Gate
 from oracle_api.access.office import Office, office_of
+from oracle_api.access.passwords import Passwords
 from oracle_api.access.route_map import RouteMap
 from oracle_api.access.settings import AccessSettings
 from oracle_api.access.token_keys import TokenKeys, load_token_keys
@@ -26,6 +27,7 @@ class Entrance:
     tokens: AccessTokens
     authenticator: Authenticator
     gate: Gate
+    passwords: Passwords
 
 
 def build_entrance(settings: AccessSettings, database: Database, clock: Clock) -> Entrance:
@@ -45,4 +47,4 @@ def build_entrance(settings: AccessSettings, database: Database, clock: Clock) -
     is_test = settings.api_key_kind == "test"
     authenticator = Authenticator(database, tokens, office, clock, is_test=is_test)
     gate = Gate(settings.access, authenticator, office, RouteMap())
-    return Entrance(office, keys, tokens, authenticator, gate)
+    return Entrance(office, keys, tokens, authenticator, gate, Passwords())

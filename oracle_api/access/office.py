@@ -51,6 +51,10 @@ class Office:
         text = f"{message}; ask {self.words}"
         return DeniedError(code, text, contact=self.document, challenge=_INSUFFICIENT)
 
+    def unknown(self, code: str, message: str) -> DeniedError:
+        """An account, or something of one, that is not there."""
+        return DeniedError(code, f"{message}; ask {self.words}", contact=self.document)
+
     def too_often(self, retry_after_seconds: int) -> ThrottledError:
         """So many failed sign-ins that the next has to wait."""
         return ThrottledError(

@@ -24,6 +24,20 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("GET", "/till"): ANYONE,
     ("GET", "/till/"): ANYONE,
     ("GET", "/till/assets/{path:path}"): ANYONE,
+    ("GET", "/.well-known/jwks.json"): ANYONE,
+    ("POST", "/api/v1/tokens"): ANYONE,
+    ("POST", "/api/v1/tokens/revoke"): ANYONE,
+    ("POST", "/api/v1/accounts"): OFFICE,
+    ("GET", "/api/v1/accounts"): OFFICE,
+    ("GET", "/api/v1/accounts/me"): EVERY_ACCOUNT,
+    ("GET", "/api/v1/accounts/{account_id}"): OFFICE,
+    ("POST", "/api/v1/accounts/{account_id}/disable"): OFFICE,
+    ("POST", "/api/v1/accounts/{account_id}/enable"): OFFICE,
+    ("POST", "/api/v1/accounts/{account_id}/roles"): OFFICE,
+    ("POST", "/api/v1/accounts/{account_id}/password"): OFFICE,
+    ("POST", "/api/v1/accounts/{account_id}/keys"): OFFICE,
+    ("GET", "/api/v1/accounts/{account_id}/keys"): OFFICE,
+    ("POST", "/api/v1/accounts/{account_id}/keys/{key_id}/revoke"): OFFICE,
     ("GET", "/api/v1/catalogue"): ANYONE,
     ("GET", "/.well-known/billcoin-attestation.json"): ANYONE,
     ("POST", "/api/v1/payments/validate"): ANYONE,
@@ -55,9 +69,14 @@ ROUTE_SCOPES: Final[Mapping[Route, Scope]] = {
 """What an API key needs; a route that is for some roles and has no row here takes no API key."""
 
 BLIND_ROUTES: Final[frozenset[Route]] = frozenset(
-    route for route, roles in ROUTE_ROLES.items() if roles is None and "/api/" not in route[1]
+    {
+        *(route for route in ROUTE_ROLES if not route[1].startswith("/api/")),
+        ("POST", "/api/v1/tokens"),
+        ("POST", "/api/v1/tokens/revoke"),
+    }
 )
-"""Credentials are not even looked at here: a probe with a stale token must still be answered."""
+"""Credentials are not even looked at here: a stale token must not keep anybody from signing in,
+nor a probe from its answer. So nothing here may be for some roles only."""
 
 COOKIE_ROUTES: Final[frozenset[Route]] = frozenset(
     {

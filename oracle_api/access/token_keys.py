@@ -97,20 +97,58 @@ def write_secret_file(path: Path, content: bytes) -> None:
 
 
 def add_key(path: Path) -> str:
-    """Put a new key in front of those in the file, or begin the file; returns the key's id.
+    """Put a new key behind those in the file, or begin the file; returns the key's id.
 
-    The new one signs from the next start on; tokens of the older ones stay good.
+    Behind, so that every replica can verify with it before one of them signs with it.
 
     Raises:
         RejectedError: `setting_wrong` or `file_unwritable`.
     """
-    older = _parse(read_secret_file(path, str(path))) if path.exists() else []
+    older = _read(path) if path.exists() else []
     if len(older) >= MAX_KEYS:
-        raise RejectedError("setting_wrong", f"{path} holds {MAX_KEYS} keys; remove old ones")
+        raise RejectedError("setting_wrong", f"{path} holds {MAX_KEYS} keys; drop old ones")
     key = make_key()
-    document = {"keys": [one.as_dict(private=True) for one in (key, *older)]}
-    write_secret_file(path, json.dumps(document, indent=2).encode() + b"\n")
+    _write(path, [*older, key])
     return str(key.kid)
+
+
+def first_key(path: Path, kid: str) -> None:
+    """Put a key of the file first, so that it signs.
+
+    Raises:
+        RejectedError: `setting_wrong` or `file_unwritable`.
+    """
+    chosen, others = _parted(path, kid)
+    _write(path, [chosen, *others])
+
+
+def drop_key(path: Path, kid: str) -> None:
+    """Take a key out of the file.
+
+    Raises:
+        RejectedError: `setting_wrong`, also for the only key, or `file_unwritable`.
+    """
+    _, others = _parted(path, kid)
+    if not others:
+        raise RejectedError("setting_wrong", "the only key cannot be dropped")
+    _write(path, others)
+
+
+def _parted(path: Path, kid: str) -> tuple[ECKey, list[ECKey]]:
+    keys = _read(path)
+    chosen = [key for key in keys if key.kid == kid]
+    if not chosen:
+        raise RejectedError("setting_wrong", f"{path} has no key {kid}")
+    return chosen[0], [key for key in keys if key.kid != kid]
+
+
+def _read(path: Path) -> list[ECKey]:
+    return _parse(read_secret_file(path, str(path)))
+
+
+def _write(path: Path, keys: list[ECKey]) -> None:
+    document = {"keys": [key.as_dict(private=True) for key in keys]}
+    write_secret_file(path, json.dumps(document, indent=2).encode() + b"\n")
 
 
 def _parse(content: bytes) -> list[ECKey]:

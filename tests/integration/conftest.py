@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from access_support import Guarded, guarded_oracle
 from oracle_support import (
     ANYWHERE,
     Client,
@@ -34,3 +35,10 @@ async def lonely() -> AsyncIterator[Client]:
     """An oracle whose database is away."""
     async with served(settings_for(ANYWHERE)) as client:
         yield client
+
+
+@pytest.fixture
+async def guarded(ledger: Ledger) -> AsyncIterator[Guarded]:
+    """An oracle of that ledger where everybody needs an account."""
+    async with guarded_oracle(ledger) as guarded:
+        yield guarded

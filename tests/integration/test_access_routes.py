@@ -1,5 +1,6 @@
 """Every route declares who may use it, and nothing is reachable that does not."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,13 +20,6 @@ from oracle_api.access.route_roles import (
     ROUTE_SCOPES,
 )
 from oracle_api.application import Oracle, create_oracle
-
-PARAMETERS = {
-    "{order_id}": "ord_" + "0" * 26,
-    "{coupon_id}": "cpn_" + "0" * 26,
-    "{tx_hash}": "0x" + "00" * 32,
-    "{path:path}": "main.js",
-}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +60,7 @@ def test_every_route_is_declared_and_every_declared_route_is_there(oracle: Oracl
 def test_the_other_tables_speak_of_declared_routes() -> None:
     for table in (ROUTE_SCOPES.keys(), BLIND_ROUTES, COOKIE_ROUTES):
         assert set(table) <= ROUTE_ROLES.keys()
+    assert {ROUTE_ROLES[route] for route in BLIND_ROUTES} == {ANYONE}
     # A cookie comes by itself, so it may only ever read.
     assert {method for method, _ in COOKIE_ROUTES} == {"GET"}
     assert set(ROUTE_SCOPES.values()) <= set(Scope)
@@ -78,7 +73,7 @@ def test_what_partners_may_do_they_may_do_with_an_api_key() -> None:
 
 
 # Only a person signs in, looks at their own account or links a wallet.
-NOT_FOR_KEYS: set[tuple[str, str]] = set()
+NOT_FOR_KEYS = {("GET", "/api/v1/accounts/me")}
 
 
 def test_literal_paths_win_over_parameters() -> None:
@@ -89,18 +84,15 @@ def test_literal_paths_win_over_parameters() -> None:
 
 
 @pytest.fixture
-async def guarded() -> Any:
+async def shut() -> Any:
     """An oracle with accounts, whose database is away: nobody gets in."""
     async with served(settings_for(ANYWHERE, access="accounts")) as client:
         yield client
 
 
-async def test_without_credentials_only_what_is_for_anyone_answers(guarded: Client) -> None:
+async def test_without_credentials_only_what_is_for_anyone_answers(shut: Client) -> None:
     for (method, path), roles in ROUTE_ROLES.items():
-        for name, value in PARAMETERS.items():
-            path = path.replace(name, value)  # noqa: PLW2901 - the path as a client asks for it
-        assert "{" not in path, "add the parameter to PARAMETERS"
-        status, problem, headers = await guarded.call(method, path)
+        status, problem, headers = await shut.call(method, re.sub(r"\{.+?\}", "x", path))
         if roles is ANYONE:
             assert status not in {401, 403}, path
             continue
@@ -109,15 +101,15 @@ async def test_without_credentials_only_what_is_for_anyone_answers(guarded: Clie
         assert problem["contact"] == {"name": "the administrative office", "contact": None}
 
 
-async def test_what_is_not_declared_is_not_there(guarded: Client) -> None:
+async def test_what_is_not_declared_is_not_there(shut: Client) -> None:
     async def undeclared() -> None:
         raise AssertionError("it was let in")
 
-    guarded.oracle.api.add_api_route("/api/v1/secret", undeclared, methods=["GET", "POST"])
-    guarded.oracle.api.add_api_route("/api/v1/orders", undeclared, methods=["PUT"])
+    shut.oracle.api.add_api_route("/api/v1/secret", undeclared, methods=["GET", "POST"])
+    shut.oracle.api.add_api_route("/api/v1/orders", undeclared, methods=["PUT"])
     for method in ("GET", "POST"):
-        status, problem, _ = await guarded.call(method, "/api/v1/secret")
+        status, problem, _ = await shut.call(method, "/api/v1/secret")
         assert (status, problem["code"]) == (404, "route_not_found")
-    status, problem, headers = await guarded.call("PUT", "/api/v1/orders")
+    status, problem, headers = await shut.call("PUT", "/api/v1/orders")
     assert (status, problem["code"]) == (405, "method_not_allowed")
     assert headers["allow"] == "GET, HEAD, POST"

@@ -57,7 +57,16 @@ def settings_variables(script: str) -> set[str]:
 
 
 def test_the_processes_of_the_demo_are_all_there() -> None:
-    assert set(SERVICES) == {"postgres", "chain", "deploy", "migrate", "indexer", "oracle", "jobs"}
+    assert set(SERVICES) == {
+        "postgres",
+        "chain",
+        "deploy",
+        "migrate",
+        "indexer",
+        "oracle",
+        "jobs",
+        "keys",
+    }
 
 
 @pytest.mark.parametrize(("service", "command"), billcoin_commands())
@@ -66,13 +75,12 @@ def test_command_and_subcommand_exist(service: str, command: list[str]) -> None:
     module, function = SCRIPTS[script].split(":")
     main = importlib.import_module(module)
     assert callable(getattr(main, function)), service
-    group = typer.main.get_command(main.app)
-    assert subcommand in group.commands, service  # type: ignore[attr-defined]
-    known = {
-        name
-        for parameter in group.commands[subcommand].params  # type: ignore[attr-defined]
-        for name in parameter.opts
-    }
+    group: Any = typer.main.get_command(main.app)
+    assert subcommand in group.commands, service
+    found = group.commands[subcommand]
+    while options and options[0] in getattr(found, "commands", {}):
+        found = found.commands[options.pop(0)]
+    known = {name for parameter in found.params for name in parameter.opts}
     assert {option.split("=")[0] for option in options} <= known, service
 
 

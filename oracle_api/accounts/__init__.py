@@ -1,0 +1,1 @@
+"""Accounts and API keys: made, changed and ended by the office alone."""

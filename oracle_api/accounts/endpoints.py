@@ -1,0 +1,199 @@
+"""The routes about accounts and their API keys, for the office; and `me`, for everybody."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from ledger.store.accounts import list_accounts, read_account
+from ledger.store.api_keys import list_api_keys
+from oracle_api.access.authenticator import Authenticator
+from oracle_api.access.passwords import Passwords, check_new_password
+from oracle_api.access.principal import Principal
+from oracle_api.accounts.documentation import (
+    CREATE,
+    CREATE_KEY,
+    DISABLE,
+    ENABLE,
+    LIST,
+    LIST_KEYS,
+    ME,
+    PASSWORD,
+    READ,
+    REVOKE_KEY,
+    ROLES,
+)
+from oracle_api.accounts.requests import (
+    NewAccountRequest,
+    NewApiKeyRequest,
+    PasswordRequest,
+    RolesRequest,
+)
+from oracle_api.accounts.resource import account_document, api_key_document
+from oracle_api.accounts.service import AccountService, Actor
+from oracle_api.database import Database
+from oracle_api.pages import MAX_LIMIT, page_document, read_before, read_limit
+from oracle_api.responses import json_of
+
+
+def accounts_router(
+    database: Database, service: AccountService, passwords: Passwords, authenticator: Authenticator
+) -> APIRouter:
+    """The routes, around the process's one database."""
+    router = APIRouter(prefix="/api/v1/accounts", tags=["accounts"])
+    routes = AccountRoutes(database, service, passwords, authenticator)
+    for path, handler, method, options in (
+        ("", routes.create, "POST", CREATE),
+        ("", routes.list, "GET", LIST),
+        ("/me", routes.me, "GET", ME),
+        ("/{account_id}", routes.read, "GET", READ),
+        ("/{account_id}/disable", routes.disable, "POST", DISABLE),
+        ("/{account_id}/enable", routes.enable, "POST", ENABLE),
+        ("/{account_id}/roles", routes.set_roles, "POST", ROLES),
+        ("/{account_id}/password", routes.set_password, "POST", PASSWORD),
+        ("/{account_id}/keys", routes.create_key, "POST", CREATE_KEY),
+        ("/{account_id}/keys", routes.list_keys, "GET", LIST_KEYS),
+        ("/{account_id}/keys/{key_id}/revoke", routes.revoke_key, "POST", REVOKE_KEY),
+    ):
+        router.add_api_route(path, handler, methods=[method], **options)
+    return router
+
+
+class AccountRoutes:
+    """Each opens the transaction in which the service works."""
+
+    def __init__(
+        self,
+        database: Database,
+        service: AccountService,
+        passwords: Passwords,
+        authenticator: Authenticator,
+    ) -> None:
+        self._database = database
+        self._service = service
+        self._passwords = passwords
+        self._authenticator = authenticator
+
+    async def me(self, request: Request) -> Response:
+        """Whose credentials these are, and what they may do."""
+        principal: Principal = request.state.principal
+        async with self._database.reading() as connection:
+            account = await read_account(connection, principal.account_id)
+        document = {
+            "id": principal.account_id,
+            "object": "account",
+            "name": account.name if account else None,
+            "roles": sorted(principal.roles),
+            "storeId": principal.store_id,
+        }
+        return json_of(document)
+
+    async def create(self, request: Request, body: NewAccountRequest) -> Response:
+        """Make an account."""
+        password_hash = None
+        if body.password is not None:
+            check_new_password(body.password)
+            password_hash = await self._passwords.hash(body.password)
+        async with self._database.writing(needs_ledger=False) as connection:
+            made = await self._service.make(
+                connection,
+                _actor(request),
+                name=body.name,
+                roles=body.roles,
+                store_id=body.storeId,
+                password_hash=password_hash,
+            )
+        headers = {"location": f"/api/v1/accounts/{made.id}"}
+        return json_of(account_document(made), status=201, headers=headers)
+
+    async def list(
+        self,
+        limit: Annotated[str | None, Query(max_length=4)] = None,
+        before: Annotated[str | None, Query(max_length=64)] = None,
+    ) -> Response:
+        """Accounts, newest first."""
+        count, before_id = read_limit(limit), read_before(before, prefix="acc")
+        async with self._database.reading() as connection:
+            found = await list_accounts(connection, before_id=before_id, limit=count + 1)
+        page = found[:count]
+        next_cursor = page[-1].id if len(found) > count else None
+        return json_of(
+            page_document([account_document(one) for one in page], next_cursor=next_cursor)
+        )
+
+    async def read(self, account_id: str) -> Response:
+        """One account."""
+        async with self._database.reading() as connection:
+            return json_of(account_document(await self._service.existing(connection, account_id)))
+
+    async def disable(self, request: Request, account_id: str) -> Response:
+        """Let an account be used no longer."""
+        return await self._enable(request, account_id, is_enabled=False)
+
+    async def enable(self, request: Request, account_id: str) -> Response:
+        """Let an account be used again."""
+        return await self._enable(request, account_id, is_enabled=True)
+
+    async def set_roles(self, request: Request, account_id: str, body: RolesRequest) -> Response:
+        """Give an account other roles."""
+        async with self._database.writing(needs_ledger=False) as connection:
+            changed = await self._service.set_roles(
+                connection, _actor(request), account_id, roles=body.roles, store_id=body.storeId
+            )
+        self._authenticator.forget()
+        return json_of(account_document(changed))
+
+    async def set_password(
+        self, request: Request, account_id: str, body: PasswordRequest
+    ) -> Response:
+        """Give an account another password, which ends its sessions."""
+        check_new_password(body.password)
+        password_hash = await self._passwords.hash(body.password)
+        async with self._database.writing(needs_ledger=False) as connection:
+            changed = await self._service.set_password(
+                connection, _actor(request), account_id, password_hash
+            )
+        self._authenticator.forget()
+        return json_of(account_document(changed))
+
+    async def create_key(
+        self, request: Request, account_id: str, body: NewApiKeyRequest
+    ) -> Response:
+        """Make an API key; this answer is the only one that shows it."""
+        async with self._database.writing(needs_ledger=False) as connection:
+            made = await self._service.make_key(
+                connection,
+                _actor(request),
+                account_id,
+                name=body.name,
+                scopes=body.scopes,
+                days=body.expiresInDays,
+            )
+        return json_of(api_key_document(made.stored) | {"secret": made.secret}, status=201)
+
+    async def list_keys(self, account_id: str) -> Response:
+        """An account's newest API keys."""
+        async with self._database.reading() as connection:
+            await self._service.existing(connection, account_id)
+            keys = await list_api_keys(connection, account_id, limit=MAX_LIMIT)
+        return json_of(page_document([api_key_document(one) for one in keys], next_cursor=None))
+
+    async def revoke_key(self, request: Request, account_id: str, key_id: str) -> Response:
+        """End an API key."""
+        async with self._database.writing(needs_ledger=False) as connection:
+            revoked = await self._service.revoke_key(
+                connection, _actor(request), account_id, key_id
+            )
+        self._authenticator.forget()
+        return json_of(api_key_document(revoked))
+
+    async def _enable(self, request: Request, account_id: str, *, is_enabled: bool) -> Response:
+        async with self._database.writing(needs_ledger=False) as connection:
+            changed = await self._service.set_enabled(
+                connection, _actor(request), account_id, is_enabled=is_enabled
+            )
+        self._authenticator.forget()
+        return json_of(account_document(changed))
+
+
+def _actor(request: Request) -> Actor:
+    return Actor(request.state.principal.account_id, request.state.request_id)

@@ -1,0 +1,107 @@
+"""What the office may ask for, checked before anything else looks at it."""
+
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from ledger.errors import RejectedError
+from oracle_api.access.passwords import MAX_CHARACTERS
+from oracle_api.access.principal import Role, Scope
+from oracle_api.accounts.service import DEFAULT_KEY_DAYS, MAX_KEY_DAYS
+
+NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9._@-]{1,63}$"
+STORE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+
+_NAME: Final = re.compile(NAME_PATTERN, re.ASCII)
+_STORE: Final = re.compile(STORE_PATTERN, re.ASCII)
+_STRICT: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _each_once(values: list[Role] | list[Scope]) -> list[Role] | list[Scope]:
+    if len(set(values)) < len(values):
+        raise ValueError("one is there twice")
+    return values
+
+
+AccountName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+StoreId = Annotated[str, StringConstraints(pattern=STORE_PATTERN)]
+Password = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS)]
+# JSON has strings only, which a strict enumeration would refuse.
+Roles = Annotated[
+    list[Annotated[Role, Field(strict=False)]],
+    Field(min_length=1, max_length=len(Role)),
+    AfterValidator(_each_once),
+]
+Scopes = Annotated[
+    list[Annotated[Scope, Field(strict=False)]],
+    Field(min_length=1, max_length=len(Scope)),
+    AfterValidator(_each_once),
+]
+KeyName = Annotated[
+    str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")
+]
+
+
+class NewAccountRequest(BaseModel):
+    """An account to be made."""
+
+    model_config = _STRICT
+
+    name: AccountName
+    roles: Roles
+    storeId: StoreId | None = None  # noqa: N815 - as JSON names it
+    password: Password | None = None
+
+
+class RolesRequest(BaseModel):
+    """The roles that an account shall have from now on."""
+
+    model_config = _STRICT
+
+    roles: Roles
+    storeId: StoreId | None = None  # noqa: N815 - as JSON names it
+
+
+class PasswordRequest(BaseModel):
+    """An account's new password."""
+
+    model_config = _STRICT
+
+    password: Password
+
+
+class NewApiKeyRequest(BaseModel):
+    """An API key to be made."""
+
+    model_config = _STRICT
+
+    name: KeyName
+    scopes: Scopes
+    expiresInDays: Annotated[int, Field(ge=1, le=MAX_KEY_DAYS)] = DEFAULT_KEY_DAYS  # noqa: N815
+
+
+def read_name(text: str) -> str:
+    """An account's name.
+
+    Raises:
+        RejectedError: `account_name_invalid`.
+    """
+    if _NAME.fullmatch(text) is None:
+        raise RejectedError(
+            "account_name_invalid",
+            "a name has 2 to 64 characters of a-z, 0-9 and . _ @ -, and begins with a-z or 0-9",
+            param="name",
+        )
+    return text
+
+
+def read_store(text: str | None) -> str | None:
+    """A store's id.
+
+    Raises:
+        RejectedError: `store_invalid`.
+    """
+    if text is not None and _STORE.fullmatch(text) is None:
+        raise RejectedError("store_invalid", f"a store's id is {STORE_PATTERN}", param="storeId")
+    return text

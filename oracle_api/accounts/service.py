@@ -1,0 +1,252 @@
+"""Makes and changes accounts and their API keys, inside a transaction of the caller's."""
+
+import secrets
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from ledger.audit_chain import AuditEntry
+from ledger.errors import RejectedError
+from ledger.ids import sortable_id
+from ledger.store.accounts import (
+    NewAccount,
+    StoredAccount,
+    insert_account,
+    read_account,
+    set_enabled,
+    set_password_hash,
+    set_roles,
+)
+from ledger.store.api_keys import (
+    NewApiKey,
+    StoredApiKey,
+    count_good_api_keys,
+    insert_api_key,
+    read_api_key,
+    revoke_api_key,
+)
+from ledger.store.audit_log import record_audit
+from ledger.store.pool import Connection
+from ledger.store.sessions import revoke_sessions
+from oracle_api.access.api_keys import ENDING_CHARACTERS, api_key_digest, make_api_key
+from oracle_api.access.office import Office
+from oracle_api.access.principal import Role, Scope
+from oracle_api.pages import is_id
+from oracle_api.times import Clock, rfc3339, to_datetime
+
+MAX_GOOD_KEYS: Final = 20
+MAX_KEY_DAYS: Final = 730
+DEFAULT_KEY_DAYS: Final = 365
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """On whose behalf something is done, for the audit log."""
+
+    id: str
+    request_id: str | None = None
+
+
+OFFICE_COMMAND: Final = Actor("office")
+"""A command on the server: whoever can run it is the office."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeApiKey:
+    """A new key; `secret` is shown once and kept nowhere."""
+
+    secret: str
+    stored: StoredApiKey
+
+
+class AccountService:
+    """What the office does; every change is written down with who made it."""
+
+    def __init__(
+        self,
+        office: Office,
+        clock: Clock,
+        *,
+        is_test: bool,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._office = office
+        self._clock = clock
+        self._is_test = is_test
+        self._random_bytes = random_bytes
+
+    async def make(
+        self,
+        connection: Connection,
+        actor: Actor,
+        *,
+        name: str,
+        roles: Collection[Role],
+        store_id: str | None,
+        password_hash: str | None,
+    ) -> StoredAccount:
+        """Make an account; without a password it can only have API keys.
+
+        Raises:
+            RejectedError: `account_name_taken` or `store_needed`.
+        """
+        _check_store(roles, store_id)
+        now = self._now()
+        account_id = self._new_id("acc", now)
+        new = NewAccount(account_id, name, roles, store_id, password_hash, now)
+        await insert_account(connection, new)
+        details = {"name": name, "roles": ",".join(sorted(roles)), "storeId": store_id}
+        await self._record(connection, actor, "account.created", account_id, details)
+        return await self.existing(connection, account_id)
+
+    async def existing(self, connection: Connection, account_id: str) -> StoredAccount:
+        """One account.
+
+        Raises:
+            RejectedError: `account_not_found`.
+        """
+        if is_id(account_id, prefix="acc"):
+            found = await read_account(connection, account_id)
+            if found is not None:
+                return found
+        raise self._office.unknown("account_not_found", "there is no such account")
+
+    async def set_enabled(
+        self, connection: Connection, actor: Actor, account_id: str, *, is_enabled: bool
+    ) -> StoredAccount:
+        """Disable an account, which ends its sessions and rests its keys, or enable it again."""
+        await self.existing(connection, account_id)
+        now = self._now()
+        await set_enabled(connection, account_id, is_enabled=is_enabled, now=now)
+        if not is_enabled:
+            await revoke_sessions(connection, account_id, reason="account_disabled", now=now)
+        action = "account.enabled" if is_enabled else "account.disabled"
+        await self._record(connection, actor, action, account_id, {})
+        return await self.existing(connection, account_id)
+
+    async def set_roles(
+        self,
+        connection: Connection,
+        actor: Actor,
+        account_id: str,
+        *,
+        roles: Collection[Role],
+        store_id: str | None,
+    ) -> StoredAccount:
+        """Give an account other roles.
+
+        Raises:
+            RejectedError: `account_not_found` or `store_needed`.
+        """
+        _check_store(roles, store_id)
+        before = await self.existing(connection, account_id)
+        await set_roles(connection, account_id, roles, store_id=store_id)
+        details = {
+            "before": ",".join(before.roles),
+            "roles": ",".join(sorted(roles)),
+            "storeId": store_id,
+        }
+        await self._record(connection, actor, "account.roles_changed", account_id, details)
+        return await self.existing(connection, account_id)
+
+    async def set_password(
+        self, connection: Connection, actor: Actor, account_id: str, password_hash: str
+    ) -> StoredAccount:
+        """Give an account another password; whoever was signed in with it has to sign in anew."""
+        await self.existing(connection, account_id)
+        now = self._now()
+        await set_password_hash(connection, account_id, password_hash, now=now)
+        await revoke_sessions(connection, account_id, reason="password_changed", now=now)
+        await self._record(connection, actor, "account.password_changed", account_id, {})
+        return await self.existing(connection, account_id)
+
+    async def make_key(
+        self,
+        connection: Connection,
+        actor: Actor,
+        account_id: str,
+        *,
+        name: str,
+        scopes: Collection[Scope],
+        days: int,
+    ) -> MadeApiKey:
+        """Make an API key for an account.
+
+        Raises:
+            RejectedError: `account_not_found` or `too_many_api_keys`.
+        """
+        await self.existing(connection, account_id)
+        now = self._now()
+        if await count_good_api_keys(connection, account_id, now=now) >= MAX_GOOD_KEYS:
+            message = f"an account has at most {MAX_GOOD_KEYS} API keys; revoke one"
+            raise RejectedError("too_many_api_keys", message)
+        secret, key_id = make_api_key(is_test=self._is_test), self._new_id("key", now)
+        expires_at = now + timedelta(days=days)
+        new = NewApiKey(
+            id=key_id,
+            account_id=account_id,
+            name=name,
+            digest=api_key_digest(secret.encode()),
+            ending=secret[-ENDING_CHARACTERS:],
+            scopes=scopes,
+            is_test=self._is_test,
+            created_at=now,
+            expires_at=expires_at,
+        )
+        await insert_api_key(connection, new)
+        details = {
+            "accountId": account_id,
+            "scopes": ",".join(sorted(scopes)),
+            "expiresAt": rfc3339(expires_at),
+        }
+        await self._record(connection, actor, "api_key.created", key_id, details)
+        return MadeApiKey(secret, await self._key(connection, account_id, key_id))
+
+    async def revoke_key(
+        self, connection: Connection, actor: Actor, account_id: str, key_id: str
+    ) -> StoredApiKey:
+        """End an API key; doing it twice is as good as once.
+
+        Raises:
+            RejectedError: `account_not_found` or `api_key_not_found`.
+        """
+        await self.existing(connection, account_id)
+        if is_id(key_id, prefix="key"):
+            await revoke_api_key(connection, account_id, key_id, now=self._now())
+        key = await self._key(connection, account_id, key_id)
+        details = {"accountId": account_id}
+        await self._record(connection, actor, "api_key.revoked", key_id, details)
+        return key
+
+    async def _key(self, connection: Connection, account_id: str, key_id: str) -> StoredApiKey:
+        if is_id(key_id, prefix="key"):
+            found = await read_api_key(connection, account_id, key_id)
+            if found is not None:
+                return found
+        raise self._office.unknown("api_key_not_found", "the account has no such API key")
+
+    async def _record(
+        self,
+        connection: Connection,
+        actor: Actor,
+        action: str,
+        subject: str,
+        details: dict[str, Any],
+    ) -> None:
+        entry = AuditEntry(self._now(), actor.id, action, subject, details, actor.request_id)
+        await record_audit(connection, entry)
+
+    def _now(self) -> datetime:
+        return to_datetime(self._clock())
+
+    def _new_id(self, prefix: str, now: datetime) -> str:
+        milliseconds = int(now.timestamp() * 1000)
+        return sortable_id(
+            prefix, unix_milliseconds=milliseconds, randomness=self._random_bytes(10)
+        )
+
+
+def _check_store(roles: Collection[Role], store_id: str | None) -> None:
+    if Role.TILL in roles and store_id is None:
+        raise RejectedError("store_needed", "a till belongs to a store", param="storeId")

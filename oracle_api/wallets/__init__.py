@@ -1,0 +1,1 @@
+"""Wallets that accounts have proved to hold (Sign-In with Ethereum)."""

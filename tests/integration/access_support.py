@@ -1,0 +1,143 @@
+"""An oracle with accounts, and people who use it."""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from oracle_support import (
+    Client,
+    Ledger,
+    served,
+    settings_for,
+    until_journal_is_read,
+)
+
+from oracle_api.access.office import Office
+from oracle_api.access.passwords import Passwords
+from oracle_api.access.principal import Role, Scope
+from oracle_api.accounts.service import OFFICE_COMMAND, AccountService
+
+OFFICE = {"name": "Student Office", "contact": "+60 3 1234 5678"}
+PASSWORD = "correct horse battery"
+_HASHES: dict[str, str] = {}
+
+
+def hashed(password: str) -> str:
+    """As the oracle hashes, once for each password."""
+    if password not in _HASHES:
+        passwords = Passwords()
+        _HASHES[password] = passwords.hash_now(password)
+        passwords.close()
+    return _HASHES[password]
+
+
+@dataclass
+class Watch:
+    """A clock that goes with the real one, and can be put forward."""
+
+    ahead: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@dataclass
+class Person:
+    """Somebody with a credential, asking a served oracle."""
+
+    client: Client
+    account_id: str
+    credential: str = ""
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    async def call(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
+    ) -> tuple[int, Any, dict[str, str]]:
+        own = {"Authorization": f"Bearer {self.credential}"} if self.credential else {}
+        return await self.client.call(method, path, headers=own | (headers or {}), **options)
+
+    async def order(self, key: str, amount: str = "1.80") -> Any:
+        status, order, _ = await self.call(
+            "POST",
+            "/api/v1/orders",
+            json={"amountMyr": amount},
+            headers={"Idempotency-Key": key},
+        )
+        assert status == 201, order
+        return order
+
+
+@dataclass
+class Guarded:
+    """A served oracle with accounts, and the office's own hand on its database."""
+
+    client: Client
+    ledger: Ledger
+    watch: Watch
+
+    @property
+    def office(self) -> AccountService:
+        office = Office(OFFICE["name"], OFFICE["contact"])
+        return AccountService(office, self.watch, is_test=True)
+
+    async def account(
+        self, name: str, *roles: Role, store: str | None = None, password: str = PASSWORD
+    ) -> str:
+        async with self.ledger.connection.transaction():
+            made = await self.office.make(
+                self.ledger.connection,
+                OFFICE_COMMAND,
+                name=name,
+                roles=roles,
+                store_id=store,
+                password_hash=hashed(password),
+            )
+        return made.id
+
+    async def person(self, name: str, *roles: Role, store: str | None = None) -> Person:
+        """Somebody who has signed in."""
+        account_id = await self.account(name, *roles, store=store)
+        tokens = await self.signed_in(name)
+        return Person(self.client, account_id, tokens["access_token"])
+
+    async def program(self, account_id: str, *scopes: Scope, days: int = 30) -> Person:
+        """Something with an API key."""
+        async with self.ledger.connection.transaction():
+            made = await self.office.make_key(
+                self.ledger.connection,
+                OFFICE_COMMAND,
+                account_id,
+                name="test",
+                scopes=scopes,
+                days=days,
+            )
+        return Person(self.client, account_id, made.secret)
+
+    async def signed_in(self, name: str, password: str = PASSWORD) -> Any:
+        status, tokens, _ = await self.grant(
+            grant_type="password", username=name, password=password
+        )
+        assert status == 200, tokens
+        return tokens
+
+    async def grant(
+        self, headers: dict[str, str] | None = None, **body: Any
+    ) -> tuple[int, Any, dict[str, str]]:
+        return await self.client.call("POST", "/api/v1/tokens", json=body, headers=headers)
+
+
+@contextlib.asynccontextmanager
+async def guarded_oracle(ledger: Ledger, **changes: Any) -> AsyncIterator[Guarded]:
+    watch = Watch()
+    settings = settings_for(
+        ledger.url,
+        access="accounts",
+        office_name=OFFICE["name"],
+        office_contact=OFFICE["contact"],
+        **changes,
+    )
+    async with served(settings, clock=watch) as client:
+        await until_journal_is_read(client)
+        yield Guarded(client, ledger, watch)
