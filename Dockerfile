@@ -6,6 +6,7 @@ COPY requirements.lock pyproject.toml ./
 RUN python -m venv /opt/billcoin \
  && /opt/billcoin/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY benchmarks benchmarks
+COPY billcoin_client billcoin_client
 COPY contracts contracts
 COPY devnet devnet
 COPY indexer indexer

@@ -14,12 +14,15 @@ def test_every_import_contract_is_kept() -> None:
 
 
 def test_the_contracts_say_what_the_design_says() -> None:
-    layers, purity = read_configuration(str(PYPROJECT))["contracts_options"]
+    layers, purity, client = read_configuration(str(PYPROJECT))["contracts_options"]
     assert layers["type"] == "layers"
     assert layers["layers"] == ["indexer : oracle_api : devnet", "contracts", "ledger"]
     assert purity["type"] == "forbidden"
     impure = {"asyncio", "asyncpg", "aiohttp", "sqlalchemy", "socket", "time", "random", "secrets"}
     assert set(purity["forbidden_modules"]) >= impure
+    assert client["source_modules"] == ["billcoin_client"]
+    ours = {"contracts", "ledger", "indexer", "oracle_api", "devnet"}
+    assert set(client["forbidden_modules"]) == ours
 
 
 def test_a_broken_contract_would_be_noticed(tmp_path: Path) -> None:
