@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from ledger.units import Sen, Units
 
+NOTHING = Units(0)
+
 
 class Status(StrEnum):
     """Where an order stands; the words that the API and the journal use."""
@@ -50,6 +52,8 @@ class Order:
     was_paid: bool = False
     """Whether the journal ever said `paid`, which later chain events cannot make unsaid."""
     policy_reason: PolicyReason = PolicyReason.AMOUNT
+    repaid: Units = NOTHING
+    """What verified refunds have given back of what was owed back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ def standing(order: Order, payments: Sequence[Payment], depths: Depths) -> Stand
 
     Time is the tip's timestamp: an order expires when the ledger has seen a block from after its
     expiry, so that a payment in an earlier block is never found to be late afterwards. Payments
-    to a cancelled order are owed back in full.
+    to a cancelled order are owed back in full. What verified refunds have repaid is owed no more.
     """
     received = sum(payment.amount for payment in payments)
     covering = None if order.is_cancelled else covering_payment(order, payments)
@@ -131,7 +135,8 @@ def standing(order: Order, payments: Sequence[Payment], depths: Depths) -> Stand
     is_kept = status in {Status.PAID, Status.SETTLED, Status.DETECTED, Status.AWAITING_PAYMENT}
     is_open_part = status is Status.UNDERPAID and depths.tip_timestamp <= order.expires_at
     owed_back = max(0, received - order.amount_due) if is_kept or is_open_part else received
-    return Standing(status, Units(received), Units(owed_back), covering)
+    still_owed = max(0, owed_back - order.repaid)
+    return Standing(status, Units(received), Units(still_owed), covering)
 
 
 def _status(

@@ -22,10 +22,13 @@ ORACLE_RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "payment": (),
     "payment_proof": (),
     "posting": (),
+    "refund_claim": (),
     "transfer": (),
     # What is never taken back.
     "attestation": _APPEND,
     "event": _APPEND,
+    "refund_entry": _APPEND,
+    "refund_transaction": _APPEND,
     # What changes; points themselves only the indexer moves.
     "coupon": _CHANGE,
     "loyalty_account": _CHANGE,  # which locking needs
@@ -34,6 +37,7 @@ ORACLE_RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "flag": _WRITE,
     "journal": _WRITE,
     "orders": _WRITE,
+    "refund": _WRITE,
     # What goes when its time is over, or when its owner says so.
     "idempotency": _KEEP_HOUSE,
     "refresh_token": _KEEP_HOUSE,

@@ -34,6 +34,8 @@ from oracle_api.payments.evidence import LANES, EvidenceReader
 from oracle_api.payments.service import Validation
 from oracle_api.problems import Reply, UnavailableError, problem, problem_of
 from oracle_api.proofs.endpoints import proofs_router
+from oracle_api.refunds.endpoints import refunds_router
+from oracle_api.refunds.service import RefundService
 from oracle_api.relay.assembly import relay_of
 from oracle_api.relay.endpoints import relay_router
 from oracle_api.relay.service import Relay
@@ -106,6 +108,7 @@ class Oracle:
             proofs_router(database, chain_id=settings.chain_id),
             attestations_router(attestor),
             loyalty_router(database, LoyaltyService(clock), students),
+            refunds_router(database, RefundService(settings, clock), chain_id=settings.chain_id),
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,8 +10,12 @@ from oracle_api.loyalty.documentation import BALANCE, COUPON_QR, USE_COUPON
 from oracle_api.orders.documentation import CANCEL, CREATE, LIST, QR, READ
 from oracle_api.payments.documentation import VALIDATE
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
+from oracle_api.refunds import documentation as refunds
 from oracle_api.stream.documentation import STREAM
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
+
+_REFUNDS: Final = "/api/v1/orders/{order_id}/refunds"
+_REFUND: Final = _REFUNDS + "/{refund_id}"
 
 _ROUTES: Final = (
     (SIGNERS_PATH, "get", SIGNERS),
@@ -23,6 +27,12 @@ _ROUTES: Final = (
     ("/api/v1/loyalty/balance", "post", BALANCE),
     ("/api/v1/loyalty/coupons/{coupon_id}/qr.svg", "get", COUPON_QR),
     ("/api/v1/loyalty/coupons/{coupon_id}/redeem", "post", USE_COUPON),
+    (_REFUNDS, "post", refunds.CREATE),
+    (_REFUNDS, "get", refunds.LIST_OF_ORDER),
+    (_REFUND, "get", refunds.READ),
+    (_REFUND + "/transaction", "post", refunds.RECORD),
+    (_REFUND + "/cancel", "post", refunds.CANCEL),
+    ("/api/v1/refunds", "get", refunds.LIST),
 )
 
 

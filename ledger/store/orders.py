@@ -33,8 +33,8 @@ SET_VERSION = "UPDATE orders SET version = $2 WHERE id = $1"
 _COLUMNS = """
 SELECT id, chain_id, store_id, reference, items, amount_myr, rate_myr_per_bill, amount_due,
        address, required_finality, created_at, expires_at, cancelled_at, paid_at, settled_at,
-       status, amount_received, amount_owed_back, version, policy_reason, payer_exposure_limit,
-       store_exposure_limit
+       status, amount_received, amount_owed_back, amount_refunded, version, policy_reason,
+       payer_exposure_limit, store_exposure_limit
 FROM orders
 """
 
@@ -56,6 +56,8 @@ SETTLED = (
 WHERE status = 'settled' AND id > $2 AND settled_at > $1 ORDER BY id DESC LIMIT $3
 """
 )
+
+IS_ADDRESS = "SELECT true FROM orders WHERE address = $1"
 
 CANCEL = """
 UPDATE orders SET cancelled_at = $2
@@ -115,6 +117,7 @@ class StoredOrder:
     status: Status
     amount_received: Units
     amount_owed_back: Units
+    amount_refunded: Units
     version: int
     policy_reason: PolicyReason
     payer_exposure_limit: Sen | None
@@ -165,6 +168,11 @@ async def read_order_by_id(connection: Connection, order_id: str) -> StoredOrder
     return None if row is None else _stored(row)
 
 
+async def is_order_address(connection: Connection, address: bytes) -> bool:
+    """Whether whatever is sent there pays an order."""
+    return await connection.fetchval(IS_ADDRESS, address) is not None
+
+
 async def list_orders(
     connection: Connection, statuses: Sequence[Status], *, before_id: str | None, limit: int
 ) -> list[StoredOrder]:
@@ -206,6 +214,6 @@ def _stored(row: asyncpg.Record) -> StoredOrder:
     fields["status"] = Status(fields["status"])
     fields["required_finality"] = Finality(fields["required_finality"])
     fields["policy_reason"] = PolicyReason(fields["policy_reason"])
-    for name in ("amount_due", "amount_received", "amount_owed_back"):
+    for name in ("amount_due", "amount_received", "amount_owed_back", "amount_refunded"):
         fields[name] = Units(int(fields[name]))
     return StoredOrder(**fields)

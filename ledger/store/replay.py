@@ -1,7 +1,7 @@
 """Reads stored history back, for comparing it with a recomputation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncpg
 
@@ -36,7 +36,7 @@ ORDER BY t.block_number, t.log_index LIMIT 10
 
 ORDERS_PAGE = """
 SELECT id, amount_due, amount_myr, required_finality, expires_at, cancelled_at, paid_at, status,
-       amount_received, amount_owed_back
+       amount_received, amount_owed_back, amount_repaid
 FROM orders WHERE chain_id = $1 AND id > $2 ORDER BY id LIMIT $3
 """
 
@@ -103,7 +103,7 @@ async def read_standings_after(
     payments = await read_payments(connection, [row["id"] for row in rows])
     return [
         StoredStanding(
-            order=read_order(row),
+            order=replace(read_order(row), repaid=Units(int(row["amount_repaid"]))),
             payments=payments[row["id"]],
             status=Status(row["status"]),
             amount_received=Units(int(row["amount_received"])),

@@ -6,6 +6,7 @@ from ledger.store import (
     audit_tables,
     economy_tables,
     loyalty_tables,
+    refund_tables,
     tables,
     webhook_tables,
 )
@@ -16,6 +17,7 @@ TABLE_MODULES = (
     attestation_tables,
     audit_tables,
     economy_tables,
+    refund_tables,
     webhook_tables,
     loyalty_tables,
 )

@@ -32,7 +32,7 @@ from ledger.units import Sen, Units
 LOCK_ORDERS = """
 SELECT id, chain_id, store_id, amount_due, amount_myr, required_finality, policy_reason,
        payer_exposure_limit, store_exposure_limit, expires_at, cancelled_at, paid_at, status,
-       amount_received, amount_owed_back, covering_number, customer
+       amount_repaid, amount_received, amount_owed_back, covering_number, customer
 FROM orders WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """
 
@@ -169,7 +169,11 @@ def read_order(row: asyncpg.Record) -> Order:
 
 
 def _judge(row: asyncpg.Record, payments: Sequence[Payment], depths: Depths) -> Judged:
-    order = replace(read_order(row), policy_reason=PolicyReason(row["policy_reason"]))
+    order = replace(
+        read_order(row),
+        policy_reason=PolicyReason(row["policy_reason"]),
+        repaid=Units(int(row["amount_repaid"])),
+    )
     return Judged(row, order, payments, standing(order, payments, depths))
 
 

@@ -6,11 +6,12 @@ from datetime import datetime
 
 from ledger.journal import Event
 from ledger.store.advance import CLAIM
+from ledger.store.consequences import draw_consequences
 from ledger.store.contract_events import follow_from_start
 from ledger.store.cursor import Cursor, read_cursor
 from ledger.store.journal import notify, read_last_seq
 from ledger.store.pool import Connection
-from ledger.store.standings import refresh_standings
+from ledger.store.refund_proofs import find_refunds
 
 TABLES = ("block", "transfer", "contract_event")
 
@@ -74,6 +75,12 @@ DELETE FROM payment p WHERE NOT EXISTS (
     SELECT 1 FROM transfer t
     WHERE (t.chain_id, t.block_hash, t.log_index) = (p.chain_id, p.block_hash, p.log_index)
 ) RETURNING order_id
+""",
+    "refund_claim": """
+DELETE FROM refund_claim k WHERE NOT EXISTS (
+    SELECT 1 FROM transfer t
+    WHERE (t.chain_id, t.block_hash, t.log_index) = (k.chain_id, k.block_hash, k.log_index)
+) RETURNING refund_id
 """,
     "payment_proof": """
 DELETE FROM payment_proof f WHERE NOT EXISTS (
@@ -151,6 +158,7 @@ async def swap_in(
     await _exchange(connection, schema)
     await follow_from_start(connection, chain_id, last=last)
     affected = {row["order_id"] for row in await connection.fetch(DROP_UNFOUNDED["payment"])}
+    unproved = [row["refund_id"] for row in await connection.fetch(DROP_UNFOUNDED["refund_claim"])]
     await connection.execute(DROP_UNFOUNDED["payment_proof"])
     for key in keys:
         await connection.execute(
@@ -159,7 +167,7 @@ async def swap_in(
     rows = await connection.fetch(CANONICAL_HASHES, chain_id, list(changed))
     claimed = await connection.fetch(CLAIM, chain_id, [row["hash"] for row in rows])
     affected |= {row["order_id"] for row in claimed}
-    return await _tell(connection, chain_id, affected, now)
+    return await _tell(connection, chain_id, affected, unproved, now)
 
 
 async def validate_keys(connection: Connection) -> None:
@@ -188,10 +196,17 @@ async def _exchange(connection: Connection, schema: str) -> None:
 
 
 async def _tell(
-    connection: Connection, chain_id: int, affected: set[str], now: datetime
+    connection: Connection,
+    chain_id: int,
+    affected: set[str],
+    unproved: Sequence[str],
+    now: datetime,
 ) -> list[Event]:
     cursor = await _cursor(connection, chain_id)
-    events = await refresh_standings(connection, affected, cursor.depths, now=now)
+    refunds = await find_refunds(connection, chain_id, unproved)
+    events = await draw_consequences(
+        connection, chain_id, affected, cursor.depths, now=now, refunds=refunds
+    )
     last_seq = await read_last_seq(connection) if events else None
     await notify(connection, tip_number=cursor.tip.number, last_seq=last_seq)
     return events

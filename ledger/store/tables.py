@@ -148,6 +148,8 @@ orders = Table(
     Column("payer", LargeBinary),
     Column("payer_exposure_limit", BigInteger),
     Column("store_exposure_limit", BigInteger),
+    Column("amount_refunded", UINT256, nullable=False, server_default=text("0")),
+    Column("amount_repaid", UINT256, nullable=False, server_default=text("0")),
     CheckConstraint("amount_due > 0", name="orders_amount_due_check"),
     CheckConstraint("amount_myr > 0", name="orders_amount_myr_check"),
     Index("orders_status", "status", "id"),

@@ -9,6 +9,8 @@ ANYONE: Final = None
 """Also callers without credentials, within their own budget."""
 
 STAFF: Final = frozenset({Role.TILL, Role.FINANCE, Role.ADMIN})
+BOOKKEEPERS: Final = frozenset({Role.FINANCE, Role.ADMIN})
+READERS_OF_BOOKS: Final = BOOKKEEPERS | {Role.AUDITOR}
 BUYERS: Final = frozenset({Role.STUDENT, Role.PARTNER})
 OFFICE: Final = frozenset({Role.ADMIN})
 EVERY_ACCOUNT: Final = frozenset(Role)
@@ -54,6 +56,12 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("POST", "/api/v1/loyalty/balance"): STAFF,
     ("GET", "/api/v1/loyalty/coupons/{coupon_id}/qr.svg"): STAFF | {Role.STUDENT},
     ("POST", "/api/v1/loyalty/coupons/{coupon_id}/redeem"): frozenset({Role.TILL, Role.ADMIN}),
+    ("POST", "/api/v1/orders/{order_id}/refunds"): BOOKKEEPERS,
+    ("GET", "/api/v1/orders/{order_id}/refunds"): READERS_OF_BOOKS,
+    ("GET", "/api/v1/orders/{order_id}/refunds/{refund_id}"): READERS_OF_BOOKS,
+    ("POST", "/api/v1/orders/{order_id}/refunds/{refund_id}/transaction"): BOOKKEEPERS,
+    ("POST", "/api/v1/orders/{order_id}/refunds/{refund_id}/cancel"): BOOKKEEPERS,
+    ("GET", "/api/v1/refunds"): READERS_OF_BOOKS,
 }
 
 ROUTE_SCOPES: Final[Mapping[Route, Scope]] = {

@@ -48,6 +48,7 @@ ORDER_EXAMPLE: dict[str, Any] = {
     "amountDueUnits": "250000000000000000",
     "amountReceived": "0.25",
     "amountOwedBack": "0",
+    "amountRefunded": "0",
     "chainId": 31337,
     "token": "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
     "orderAddress": "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",

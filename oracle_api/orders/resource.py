@@ -43,6 +43,7 @@ class OrderWriter:
             "amountDueUnits": str(order.amount_due),
             "amountReceived": format_bill(order.amount_received),
             "amountOwedBack": format_bill(order.amount_owed_back),
+            "amountRefunded": format_bill(order.amount_refunded),
             "chainId": order.chain_id,
             "token": self._token_text,
             "orderAddress": format_address(order.address),

@@ -17,12 +17,17 @@ TABLES = {
     "orders": """
         SELECT id, status, amount_due, amount_received, amount_owed_back, covering_number, version,
                paid_at IS NOT NULL, settled_at IS NOT NULL, cancelled_at, required_finality,
-               policy_reason, payer
+               policy_reason, payer, amount_refunded
         FROM orders ORDER BY id
     """,
     "loyalty_account": "SELECT * FROM loyalty_account ORDER BY customer",
     "coupon": "SELECT id, customer, number, order_id, status FROM coupon ORDER BY id",
     "posting": "SELECT * FROM posting ORDER BY seq",
+    "refund": "SELECT id, status, tx_hash, seen_number, version FROM refund ORDER BY id",
+    "refund_claim": "SELECT * FROM refund_claim ORDER BY block_hash, log_index",
+    "refund_entry": """
+        SELECT seq, refund_id, debit, credit, amount, account_id FROM refund_entry ORDER BY seq
+    """,
     "event": "SELECT seq, type, order_id, data FROM event ORDER BY seq",
     "journal": "SELECT last_seq FROM journal",
 }

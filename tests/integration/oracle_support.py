@@ -76,11 +76,12 @@ class Pay:
     to: str | bytes
     amount: str
     tx_hash: bytes
+    sender: bytes = PAYER
 
     def as_transfer(self, log_index: int) -> Transfer:
         to = bytes.fromhex(self.to[2:]) if isinstance(self.to, str) else self.to
         units = Units(parse_bill(self.amount))
-        return Transfer(log_index, log_index, self.tx_hash, PAYER, to, units)
+        return Transfer(log_index, log_index, self.tx_hash, self.sender, to, units)
 
 
 def header(number: int, parent: bytes, timestamp: int, fork: object = "") -> Header:

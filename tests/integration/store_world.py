@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from ledger.header import Header
 from ledger.journal import Event
 from ledger.keccak import keccak256
 from ledger.order import Finality, Status
+from ledger.refund import RefundReason, RefundStatus
 from ledger.store.cursor import Cursor, read_cursor, register
 from ledger.store.journal import read_events_after
 from ledger.store.orders import (
@@ -25,6 +26,14 @@ from ledger.store.orders import (
     read_order_by_id,
 )
 from ledger.store.pool import Connection, connect
+from ledger.store.refund_lists import read_stored_refund
+from ledger.store.refunds import (
+    NewRefund,
+    insert_refund,
+    lock_refund,
+    lock_refundable,
+    record_transaction,
+)
 from ledger.store.replay import count_inconsistencies, find_misclaimed
 from ledger.store.standings import refresh_standings
 from ledger.store.switch import Outcome, Step, apply_step
@@ -75,6 +84,13 @@ def make_block(
         *("milk_price_feed", "AnswerUpdated", price),
     )
     return ProvenBlock(header, transfers, (event,))
+
+
+def paying_back(block: ProvenBlock, recipient: bytes, units: int, name: str) -> ProvenBlock:
+    """The block with a transfer out of the treasury behind its others."""
+    at = len(block.transfers)
+    back = Transfer(at, at, tx(name), DEPLOYMENT.treasury, recipient, Units(units))
+    return replace(block, transfers=(*block.transfers, back))
 
 
 def ref(header: Header) -> BlockRef:
@@ -136,6 +152,36 @@ class Ledger:
         async with self.connection.transaction():
             await insert_order(self.connection, order, event=created(order), now=NOW)
         return order
+
+    async def refund(self, order: NewOrder, recipient: bytes, units: int, name: str) -> NewRefund:
+        """Promise a refund whatever is owed, and record the transaction of that name for it."""
+        new = NewRefund(
+            id=f"ref_{name}",
+            order_id=order.id,
+            account_id="acc_office",
+            reason=RefundReason.OVERPAID,
+            note="too much",
+            amount=Units(units),
+            recipient=recipient,
+            idempotency_key=name,
+            request_digest=b"",
+        )
+        async with self.connection.transaction():
+            locked = await lock_refundable(self.connection, order.id)
+            assert locked is not None
+            await insert_refund(self.connection, new, locked, now=NOW)
+            found = await lock_refund(self.connection, order.id, new.id)
+            assert found is not None
+            sent = replace(found[0], tx_hash=tx(name))
+            await record_transaction(
+                self.connection, sent, found[1], account_id="acc_office", now=NOW
+            )
+        return new
+
+    async def refund_status(self, refund: NewRefund) -> RefundStatus:
+        stored = await read_stored_refund(self.connection, refund.order_id, refund.id)
+        assert stored is not None
+        return stored.status
 
     async def cancel(self, order_id: str) -> bool:
         """Cancel as the oracle does."""
@@ -219,6 +265,7 @@ async def open_ledger(database_url: str) -> AsyncIterator[Ledger]:
 TABLES = (
     *("chain", "block", "transfer", "contract_event", "orders", "payment", "journal", "event"),
     *("observation", "loyalty_account", "coupon", "posting"),
+    *("refund", "refund_transaction", "refund_claim", "refund_entry"),
 )
 
 

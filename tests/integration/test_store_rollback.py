@@ -8,16 +8,19 @@ from store_world import (
     CHAIN_ID,
     DUE,
     NOW,
+    PAYER,
     Ledger,
     created,
     dump,
     make_block,
     new_order,
     open_ledger,
+    paying_back,
     ref,
 )
 
 from ledger.order import Finality, Status
+from ledger.refund import RefundStatus
 from ledger.store.orders import insert_order, mark_cancelled
 from ledger.store.pool import Connection
 from ledger.store.standings import refresh_standings
@@ -109,8 +112,13 @@ async def test_a_block_transaction_is_all_or_nothing(ledger: Ledger) -> None:
     deep = await ledger.order("deep", finality=Finality.FINALIZED)
     first = await ledger.grow((deep.address, DUE, "t0"))
     fork = ledger.tip
+    kept = await ledger.refund(deep, PAYER, 3, "back")
+    lost = await ledger.refund(moved, PAYER, 2, "lost")
+    paid_back = paying_back(make_block(ledger.tip), PAYER, 3, "back")
+    await ledger.apply(paying_back(paid_back, PAYER, 2, "lost"))
     await ledger.grow((moved.address, DUE, "t1"), (gone.address, DUE, "t2"))
     second = make_block(fork, (fresh.address, DUE, "t3"), branch="b")
+    second = paying_back(second, PAYER, 3, "back")
     third = make_block(second.header, (moved.address, DUE, "t1"), branch="b")
     fourth = make_block(third.header, branch="b")
     step = Step(
@@ -124,7 +132,9 @@ async def test_a_block_transaction_is_all_or_nothing(ledger: Ledger) -> None:
     count = await break_everywhere(
         ledger, lambda connection: apply_step(connection, CHAIN_ID, step, now=NOW)
     )
-    assert count >= 12
+    assert count >= 20
+    assert await ledger.refund_status(kept) is RefundStatus.VERIFIED
+    assert await ledger.refund_status(lost) is RefundStatus.REVERSED
     orders = (moved, gone, fresh, expiring, deep)
     assert [await ledger.status(order) for order in orders] == [
         Status.PAID,

@@ -1,0 +1,1 @@
+"""Gives money back: asked for by a person, proved by the chain."""

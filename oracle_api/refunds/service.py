@@ -1,0 +1,243 @@
+"""Makes, records and cancels refunds inside a transaction that the route has opened."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from ledger.errors import RejectedError
+from ledger.ids import sortable_id
+from ledger.refund import PROVED, Refund, Refundable, RefundStatus, source
+from ledger.store.journal import notify, read_last_seq
+from ledger.store.orders import is_order_address, read_order_by_id
+from ledger.store.pool import Connection
+from ledger.store.refund_lists import StoredRefund, read_stored_refund
+from ledger.store.refunds import (
+    NewRefund,
+    cancel_refund,
+    find_replayed,
+    insert_refund,
+    lock_refund,
+    lock_refundable,
+    record_transaction,
+)
+from ledger.units import format_bill
+from oracle_api.access.principal import Principal, Role
+from oracle_api.orders.requests import order_not_found
+from oracle_api.refunds.requests import (
+    NewRefundRequest,
+    read_reason,
+    read_recipient,
+    read_refund_amount,
+    read_tx_hash,
+    refund_not_found,
+)
+from oracle_api.settings import Settings
+from oracle_api.times import Clock, to_datetime
+
+log = structlog.get_logger()
+
+ID_RANDOM_BYTES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class MadeRefund:
+    """A refund as it stands, and whether the same request had made it before."""
+
+    refund: StoredRefund
+    is_replayed: bool
+
+
+class RefundService:
+    """Refunds of one deployment; randomness and time are passed in."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._random_bytes = random_bytes
+
+    async def make(
+        self,
+        connection: Connection,
+        order_id: str,
+        request: NewRefundRequest,
+        *,
+        idempotency_key: str,
+        principal: Principal,
+    ) -> MadeRefund:
+        """Promise a part of an order's money, at most what may still be refunded.
+
+        Raises:
+            RejectedError: `order_not_found`, `idempotency_key_reused`, `refund_too_large`,
+                `refund_awaits_finality`, or what is wrong with the request.
+        """
+        new = self._new(order_id, request, idempotency_key, principal)
+        order = await lock_refundable(connection, order_id)
+        if order is None or not may_see(principal, order.store_id):
+            raise order_not_found()
+        replayed = await find_replayed(connection, new)
+        if replayed is not None:
+            before = await read_existing(connection, order_id, replayed)
+            return MadeRefund(before, is_replayed=True)
+        if await is_order_address(connection, new.recipient):
+            raise RejectedError(
+                "recipient_refused", "this is an order address: it pays its order", param="to"
+            )
+        _check_amount(new, order.refundable)
+        await insert_refund(connection, new, order, now=to_datetime(self._clock()))
+        await _tell(connection)
+        log.info("refund requested", refundId=new.id, orderId=order_id, by=new.account_id)
+        made = await read_existing(connection, order_id, new.id)
+        return MadeRefund(made, is_replayed=False)
+
+    async def record(
+        self,
+        connection: Connection,
+        order_id: str,
+        refund_id: str,
+        tx_hash: str,
+        *,
+        principal: Principal,
+    ) -> StoredRefund:
+        """Note the transaction that pays a refund; the next block that holds it proves it.
+
+        Raises:
+            RejectedError: `order_not_found`, `refund_not_found`, `refund_cancelled`,
+                `refund_already_proved` or `tx_hash_invalid`.
+        """
+        sent = read_tx_hash(tx_hash)
+        refund, status = await self._locked(connection, order_id, refund_id, principal)
+        if refund.tx_hash == sent and status is not RefundStatus.CANCELLED:
+            return await read_existing(connection, order_id, refund_id)
+        if status in PROVED:
+            raise RejectedError(
+                "refund_already_proved", "another transaction has paid this refund", param="id"
+            )
+        if status is RefundStatus.CANCELLED:
+            raise RejectedError("refund_cancelled", "this refund was cancelled", param="id")
+        await record_transaction(
+            connection,
+            replace(refund, tx_hash=sent),
+            status,
+            account_id=principal.account_id,
+            now=to_datetime(self._clock()),
+        )
+        await _tell(connection)
+        log.info("refund sent", refundId=refund_id, by=principal.account_id)
+        return await read_existing(connection, order_id, refund_id)
+
+    async def cancel(
+        self,
+        connection: Connection,
+        order_id: str,
+        refund_id: str,
+        note: str,
+        *,
+        principal: Principal,
+    ) -> StoredRefund:
+        """Let go of what a refund has promised; cancelling twice is as good as once.
+
+        Raises:
+            RejectedError: `order_not_found`, `refund_not_found` or `refund_already_proved`.
+        """
+        refund, status = await self._locked(connection, order_id, refund_id, principal)
+        if status in PROVED:
+            raise RejectedError(
+                "refund_already_proved", "the money has gone: it cannot be cancelled", param="id"
+            )
+        if status is not RefundStatus.CANCELLED:
+            await cancel_refund(
+                connection,
+                refund,
+                status,
+                account_id=principal.account_id,
+                note=note,
+                now=to_datetime(self._clock()),
+            )
+            await _tell(connection)
+            log.info("refund cancelled", refundId=refund_id, by=principal.account_id)
+        return await read_existing(connection, order_id, refund_id)
+
+    def _new(
+        self, order_id: str, request: NewRefundRequest, key: str, principal: Principal
+    ) -> NewRefund:
+        settings = self._settings
+        ours = (
+            *(settings.token_address, settings.treasury_address),
+            *(settings.vault_factory_address, settings.vault_implementation_address),
+        )
+        return NewRefund(
+            id=sortable_id(
+                "ref",
+                unix_milliseconds=int(self._clock() * 1000),
+                randomness=self._random_bytes(ID_RANDOM_BYTES),
+            ),
+            order_id=order_id,
+            account_id=principal.account_id,
+            reason=read_reason(request.reason),
+            note=request.note,
+            amount=read_refund_amount(request.amount),
+            recipient=read_recipient(request.to, refused=ours),
+            idempotency_key=key,
+            request_digest=request.digest(),
+        )
+
+    async def _locked(
+        self, connection: Connection, order_id: str, refund_id: str, principal: Principal
+    ) -> tuple[Refund, RefundStatus]:
+        await check_order(connection, order_id, principal)
+        found = await lock_refund(connection, order_id, refund_id)
+        if found is None:
+            raise refund_not_found()
+        return found
+
+
+async def check_order(connection: Connection, order_id: str, principal: Principal) -> None:
+    """Refuse an order that is not there, or is of a store that is none of theirs alike.
+
+    Raises:
+        RejectedError: `order_not_found`.
+    """
+    order = await read_order_by_id(connection, order_id)
+    if order is None or not may_see(principal, order.store_id):
+        raise order_not_found()
+
+
+async def read_existing(connection: Connection, order_id: str, refund_id: str) -> StoredRefund:
+    """One refund.
+
+    Raises:
+        RejectedError: `refund_not_found`.
+    """
+    found = await read_stored_refund(connection, order_id, refund_id)
+    if found is None:
+        raise refund_not_found()
+    return found
+
+
+def may_see(principal: Principal, store_id: str) -> bool:
+    """Whether a store's refunds are this account's business; an admin's all are."""
+    return principal.store_id in (None, store_id) or principal.has(Role.ADMIN)
+
+
+def _check_amount(new: NewRefund, left: Refundable) -> None:
+    account = source(new.reason)
+    if new.amount <= left.of(account):
+        return
+    shown = f"{format_bill(left.of(account))} BILL can be refunded for {new.reason} now"
+    if new.amount <= left.of(account) + left.pending(account):
+        raise RejectedError(
+            "refund_awaits_finality", f"{shown}, more once its block is finalized", param="amount"
+        )
+    raise RejectedError("refund_too_large", shown, param="amount")
+
+
+async def _tell(connection: Connection) -> None:
+    await notify(connection, tip_number=None, last_seq=await read_last_seq(connection))
