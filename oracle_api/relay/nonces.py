@@ -82,11 +82,15 @@ class NonceKeeper:
             transaction = newest.get(tx_nonce)
             if transaction is None:
                 await self._fill(tx_nonce, head)
-            elif not await self._node.knows(transaction.tx_hash):
+                continue
+            # First of all: what offers too little a node may not even keep.
+            is_stuck = head.number - transaction.signed_number >= self._stuck_blocks
+            is_first = tx_nonce == first
+            if is_stuck and await self._replace(transaction, head, is_first=is_first):
+                continue
+            if not await self._node.knows(transaction.tx_hash):
                 log.info("sending again", txHash=to_hex(transaction.tx_hash), nonce=tx_nonce)
                 await self._broadcaster.send(transaction)
-            elif head.number - transaction.signed_number >= self._stuck_blocks:
-                await self._replace(transaction, head, is_first=tx_nonce == first)
 
     async def renew_if_lost(
         self,
@@ -130,11 +134,11 @@ class NonceKeeper:
         self._metrics.replacements.labels("renewed").inc()
         await self._broadcaster.send(transaction)
 
-    async def _replace(self, stuck: RelayTransaction, head: Head, *, is_first: bool) -> None:
-        """Offer more for a nonce; one that merely waits behind another needs nothing."""
+    async def _replace(self, stuck: RelayTransaction, head: Head, *, is_first: bool) -> bool:
+        """Offer more for a nonce, if that helps; one that only waits behind another is fine."""
         tip_wei = await self._node.tip_wei()
         if not is_first and stuck.max_fee_wei >= head.base_fee_wei + stuck.tip_wei:
-            return
+            return False
         fees = replacement_fees(
             Fees(stuck.max_fee_wei, stuck.tip_wei),
             head.base_fee_wei,
@@ -144,7 +148,7 @@ class NonceKeeper:
         if fees is None:
             self._metrics.replacements.labels("capped").inc()
             log.error("a transaction is stuck and gas is too dear", nonce=stuck.tx_nonce)
-            return
+            return False
         terms = Terms(fees, head.number, to_datetime(self._clock()))
         async with self._database.writing() as connection:
             await lock_relayer(connection, self.chain_id, self.relayer)
@@ -152,7 +156,7 @@ class NonceKeeper:
                 connection, self.chain_id, self.relayer, first_nonce=stuck.tx_nonce, limit=1
             )
             if newest[stuck.tx_nonce].tx_hash != stuck.tx_hash:
-                return
+                return False
             submission = None
             if stuck.submission_id is not None:
                 submission = await read_submission(connection, stuck.submission_id)
@@ -169,6 +173,7 @@ class NonceKeeper:
         log.info("replacing", nonce=stuck.tx_nonce, txHash=to_hex(transaction.tx_hash))
         self._metrics.replacements.labels("replaced").inc()
         await self._broadcaster.send(transaction)
+        return True
 
     async def _fill(self, tx_nonce: int, head: Head) -> None:
         """Use up a nonce of which nothing is written: a database's newest rows can be lost."""

@@ -16,6 +16,7 @@ from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 from market import Market, indexing, open_market, wait_for
 from oracle_support import Client, served, until_journal_is_read
+from relay_proxy import RelayProxy
 
 from contracts import billcoin
 from contracts.abi import call_data
@@ -251,6 +252,27 @@ class Scene:
         await node.call("eth_sendRawTransaction", to_hex(bytes(signed.raw_transaction)))
         return bytes(signed.hash)
 
+    async def submit_stuck(self) -> tuple[dict[str, Any], Any]:
+        """An order, and its submission that offers too little for the blocks that follow.
+
+        Call it without mining.
+        """
+        node, order = self.market.node, await self.client.order()
+        await node.call("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+        await self.market.mine()
+        _, answer = await self.submit(self.sign(order))
+        await node.call("anvil_setNextBlockBaseFeePerGas", hex(20 * 10**9))
+        await self.market.mine(self.settings.relayer_stuck_blocks)
+        return order, answer
+
+    async def until_signed(self, relay_id: str, count: int) -> None:
+        """Wait until so many transactions were signed for a submission."""
+
+        async def are_signed() -> bool:
+            return await self.signed_count(relay_id) == count
+
+        await wait_for(are_signed, f"{count} signed transactions")
+
     @contextlib.asynccontextmanager
     async def without_mining(self) -> AsyncIterator[None]:
         """Blocks only when asked for."""
@@ -286,12 +308,23 @@ async def watching(settings: Settings) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def open_scene(database_url: str, folder: Path) -> AsyncIterator[Scene]:
-    """Everything, running, with an indexer in this process."""
+async def open_scene(
+    database_url: str,
+    folder: Path,
+    *,
+    through: RelayProxy | None = None,
+    is_watched: bool = True,
+) -> AsyncIterator[Scene]:
+    """Everything, running, with an indexer in this process; the relay's node may be a proxy."""
     async with open_market(database_url) as market, indexing(market):
-        settings = relay_settings(market, folder)
+        changes: dict[str, Any] = {}
+        if through is not None:
+            through.target = market.chain.http_url
+            changes["relayer_node_url"] = through.url
+        settings = relay_settings(market, folder, **changes)
         wallet = await new_wallet(market)
         await market.until_tip()
-        async with served(settings) as client, watching(settings):
+        watch = watching(settings) if is_watched else contextlib.nullcontext()
+        async with served(settings) as client, watch:
             await until_journal_is_read(client)
             yield Scene(market, client, wallet, settings, folder)
