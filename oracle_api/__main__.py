@@ -59,6 +59,9 @@ def serve() -> None:
       BILLCOIN_ORACLE_NAMES ()               host names that browsers use for it, commas between;
                                              addresses and names without a dot always work
       BILLCOIN_RATE_MYR_PER_BILL (7.20)      ringgit for one BILL, locked into each order
+      BILLCOIN_RATE_SOURCE (fixed)           `feed`: the newest all-milk price instead
+      BILLCOIN_RATE_MAX_AGE_SECONDS (86400)  an older price is stale, and then counts what
+      BILLCOIN_RATE_WHEN_STALE (last_good)   says: last_good, fixed, or refuse (no sales)
       BILLCOIN_ORDER_TTL_SECONDS (900)       how long an order can be paid
       BILLCOIN_INCLUDED_LIMIT_MYR (50.00)    orders up to this are released at inclusion,
       BILLCOIN_SAFE_LIMIT_MYR (500.00)       up to this at `safe`, above at `finalized`

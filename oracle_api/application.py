@@ -16,6 +16,7 @@ from oracle_api.access.entrance import build_entrance
 from oracle_api.accounts.routers import access_routers
 from oracle_api.attestations.endpoints import attestations_router
 from oracle_api.attestations.service import Attestor, open_attestor
+from oracle_api.batches.endpoints import batches_router
 from oracle_api.catalogue.endpoints import catalogue_router
 from oracle_api.database import Database
 from oracle_api.edge import Edge
@@ -32,6 +33,8 @@ from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.payments.endpoints import ValidateEndpoint
 from oracle_api.payments.evidence import LANES, EvidenceReader
 from oracle_api.payments.service import Validation
+from oracle_api.prices.endpoints import prices_router
+from oracle_api.prices.service import Forecaster
 from oracle_api.problems import Reply, UnavailableError, problem, problem_of
 from oracle_api.proofs.endpoints import proofs_router
 from oracle_api.refunds.endpoints import refunds_router
@@ -64,6 +67,7 @@ class Oracle:
         self._reader = EvidenceReader(self._database)
         attestor = open_attestor(settings, self._database, metrics, clock)
         self.api = _api(*self._routers(clock, attestor))
+        self._add_economy(settings.chain_id)
         self._relay = self._add_relay(clock)
         for router in access_routers(settings, self._database, self._entrance, clock):
             self.api.include_router(router)
@@ -90,6 +94,10 @@ class Oracle:
             door=Door(settings.oracle_names),
             gate=self._entrance.gate,
         )
+
+    def _add_economy(self, chain_id: int) -> None:
+        self.api.include_router(batches_router(self._database, chain_id=chain_id))
+        self.api.include_router(prices_router(self._database, Forecaster(), chain_id=chain_id))
 
     def _add_relay(self, clock: Clock) -> Relay | None:
         relay = relay_of(self._settings, self._database, clock)

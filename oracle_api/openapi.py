@@ -6,10 +6,14 @@ from fastapi import FastAPI
 
 from oracle_api.attestations.documentation import SIGNERS
 from oracle_api.attestations.endpoints import PATH as SIGNERS_PATH
+from oracle_api.batches.documentation import LIST as BATCH_LIST
+from oracle_api.batches.documentation import OF_ORDER
+from oracle_api.batches.documentation import READ as BATCH_READ
 from oracle_api.loyalty.documentation import BALANCE, COUPON_QR, USE_COUPON
 from oracle_api.orders.documentation import CANCEL, CREATE, LIST, QR, READ
 from oracle_api.payments.documentation import VALIDATE
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
+from oracle_api.prices.documentation import FORECAST, HISTORY
 from oracle_api.refunds import documentation as refunds
 from oracle_api.stream.documentation import STREAM
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
@@ -18,7 +22,12 @@ _REFUNDS: Final = "/api/v1/orders/{order_id}/refunds"
 _REFUND: Final = _REFUNDS + "/{refund_id}"
 
 _ROUTES: Final = (
+    ("/api/v1/batches", "get", BATCH_LIST),
+    ("/api/v1/batches/{batch_id}", "get", BATCH_READ),
+    ("/api/v1/orders/{order_id}/batches", "get", OF_ORDER),
     (SIGNERS_PATH, "get", SIGNERS),
+    ("/api/v1/prices/milk", "get", HISTORY),
+    ("/api/v1/prices/milk/forecast", "get", FORECAST),
     ("/api/v1/orders", "post", CREATE),
     ("/api/v1/orders", "get", LIST),
     ("/api/v1/orders/{order_id}", "get", READ),

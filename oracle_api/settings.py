@@ -24,14 +24,15 @@ from ledger.deployment import Deployment
 from ledger.errors import RejectedError
 from ledger.payment_policy import ConfirmationPolicy
 from ledger.payment_uri import MAX_CHAIN_ID, format_address, parse_address
+from ledger.rate import MAX_RATE, RatePolicy
 from ledger.units import Sen, format_myr, parse_myr
 from oracle_api.access.settings import AccessSettings, check_access
 from oracle_api.budgets.settings import BudgetSettings
 from oracle_api.loyalty.settings import LoyaltySettings
+from oracle_api.prices.settings import RateSettings
 from oracle_api.relay.settings import RelaySettings
 from oracle_api.relay.signer import signer_of
 
-MAX_RATE = Decimal(1_000_000)
 RATE_DECIMALS = 8
 """As many as the ledger keeps of an order's rate."""
 
@@ -108,7 +109,7 @@ DEFAULT_CATALOGUE: tuple[Product, ...] = tuple(
 )
 
 
-class Settings(RelaySettings, BudgetSettings, LoyaltySettings, AccessSettings):
+class Settings(RateSettings, RelaySettings, BudgetSettings, LoyaltySettings, AccessSettings):
     """What `billcoin-oracle serve` is told; amounts in sen, addresses 20 bytes."""
 
     database_url: PostgresDsn = Field(validation_alias="DATABASE_URL")
@@ -156,6 +157,16 @@ class Settings(RelaySettings, BudgetSettings, LoyaltySettings, AccessSettings):
         )
 
     @cached_property
+    def rate_policy(self) -> RatePolicy:
+        """Which rate a new order is locked at."""
+        return RatePolicy(
+            self.rate_source,
+            self.rate_myr_per_bill,
+            self.rate_max_age_seconds,
+            self.rate_when_stale,
+        )
+
+    @cached_property
     def limits(self) -> Limits:
         """How old or how far behind the ledger may be for an answer."""
         return Limits(
@@ -184,6 +195,7 @@ class Settings(RelaySettings, BudgetSettings, LoyaltySettings, AccessSettings):
             "access": self.access,
             "storeId": self.store_id,
             "rateMyrPerBill": str(self.rate_myr_per_bill),
+            "rateSource": str(self.rate_source),
             "includedLimitMyr": format_myr(self.included_limit_myr),
             "safeLimitMyr": format_myr(self.safe_limit_myr),
             "payerExposureLimitMyr": format_myr(self.payer_exposure_limit_myr),

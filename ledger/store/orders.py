@@ -19,10 +19,11 @@ INSERT = """
 INSERT INTO orders (
     id, chain_id, store_id, reference, items, amount_myr, rate_myr_per_bill, amount_due, address,
     required_finality, created_at, expires_at, status, amount_received, amount_owed_back, version,
-    idempotency_key, request_digest, payer_exposure_limit, store_exposure_limit, customer
+    idempotency_key, request_digest, payer_exposure_limit, store_exposure_limit, customer,
+    rate_source, rate_updated_at
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'awaiting_payment', 0, 0, 0, $13, $14,
-    $15, $16, $17
+    $15, $16, $17, $18, $19
 )
 ON CONFLICT (idempotency_key) DO NOTHING
 RETURNING id
@@ -34,7 +35,7 @@ _COLUMNS = """
 SELECT id, chain_id, store_id, reference, items, amount_myr, rate_myr_per_bill, amount_due,
        address, required_finality, created_at, expires_at, cancelled_at, paid_at, settled_at,
        status, amount_received, amount_owed_back, amount_refunded, version, policy_reason,
-       payer_exposure_limit, store_exposure_limit
+       payer_exposure_limit, store_exposure_limit, rate_source, rate_updated_at
 FROM orders
 """
 
@@ -93,6 +94,8 @@ class NewOrder:
     payer_exposure_limit: Sen | None = None
     store_exposure_limit: Sen | None = None
     customer: bytes | None = None
+    rate_source: str = "fixed"
+    rate_updated_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,8 @@ class StoredOrder:
     policy_reason: PolicyReason
     payer_exposure_limit: Sen | None
     store_exposure_limit: Sen | None
+    rate_source: str
+    rate_updated_at: int | None
 
 
 async def insert_order(
@@ -153,6 +158,8 @@ async def insert_order(
         order.payer_exposure_limit,
         order.store_exposure_limit,
         order.customer,
+        order.rate_source,
+        order.rate_updated_at,
     )
     if inserted is None:
         return await _replayed(connection, order), True
@@ -160,6 +167,11 @@ async def insert_order(
     await connection.execute(SET_VERSION, order.id, seq)
     await notify(connection, tip_number=None, last_seq=seq)
     return order.id, False
+
+
+async def is_key_used(connection: Connection, idempotency_key: str) -> bool:
+    """Whether an order was made with this idempotency key before."""
+    return await connection.fetchrow(READ_BY_KEY, idempotency_key) is not None
 
 
 async def read_order_by_id(connection: Connection, order_id: str) -> StoredOrder | None:

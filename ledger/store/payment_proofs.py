@@ -1,4 +1,4 @@
-"""Proofs of payments, kept beside the ledger: written after the block, read by anybody."""
+"""Proofs of payments and batches, kept beside the ledger: made after the block, for anybody."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,14 @@ JOIN payment p
 LEFT JOIN payment_proof f
     ON (f.chain_id, f.tx_hash, f.block_hash) = (t.chain_id, t.tx_hash, t.block_hash)
 WHERE b.chain_id = $1 AND b.number >= $2 AND b.canonical AND f.tx_hash IS NULL
-ORDER BY t.block_number, t.tx_index LIMIT $3
+UNION
+SELECT e.block_number, e.block_hash, e.tx_hash, e.tx_index
+FROM contract_event e
+LEFT JOIN payment_proof f
+    ON (f.chain_id, f.tx_hash, f.block_hash) = (e.chain_id, e.tx_hash, e.block_hash)
+WHERE e.chain_id = $1 AND e.contract = 'minting_module' AND e.name = 'BatchAccepted'
+    AND e.block_number >= $2 AND e.canonical AND f.tx_hash IS NULL
+ORDER BY 1, 4 LIMIT $3
 """
 
 INSERT = """
@@ -32,9 +39,21 @@ WHERE t.chain_id = $1 AND t.tx_hash = $2 AND t.canonical LIMIT 1
 """
 
 
+READ_OF_BATCH = """
+SELECT f.tx_hash IS NOT NULL AS is_stored, f.document
+FROM contract_event e
+LEFT JOIN payment_proof f
+    ON (f.chain_id, f.tx_hash, f.block_hash) = (e.chain_id, e.tx_hash, e.block_hash)
+WHERE e.chain_id = $1 AND e.contract = 'minting_module' AND e.name = 'BatchAccepted'
+    AND e.canonical
+    AND e.arguments @> jsonb_build_object('dairy', $2::text, 'batch_id', $3::text)
+LIMIT 1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class MissingProof:
-    """A transaction that pays an order and has no proof yet."""
+    """A transaction that pays an order, or mints a batch, and has no proof yet."""
 
     block_number: int
     block_hash: bytes
@@ -53,7 +72,7 @@ class StoredProof:
 async def find_missing_proofs(
     connection: Connection, chain_id: int, *, since_number: int, limit: int
 ) -> list[MissingProof]:
-    """Canonical payments from block `since_number` on that have no proof yet, oldest first."""
+    """Canonical payments and batches from a block on that have no proof yet, oldest first."""
     rows = await connection.fetch(MISSING, chain_id, since_number, limit)
     return [MissingProof(*row) for row in rows]
 
@@ -68,4 +87,12 @@ async def insert_proof(
 async def read_proof(connection: Connection, chain_id: int, tx_hash: bytes) -> StoredProof | None:
     """The proof of a canonical payment; None when this transaction pays no order."""
     row = await connection.fetchrow(READ, chain_id, tx_hash)
+    return None if row is None else StoredProof(*row)
+
+
+async def read_batch_proof(
+    connection: Connection, chain_id: int, *, dairy: str, batch_id: str
+) -> StoredProof | None:
+    """The proof of the transaction that minted a batch; None when there is no such batch."""
+    row = await connection.fetchrow(READ_OF_BATCH, chain_id, dairy, batch_id)
     return None if row is None else StoredProof(*row)

@@ -114,6 +114,15 @@ transfer = Table(
     # both are written out of the same proven block. `replay-check` looks for orphans.
     CheckConstraint("amount >= 0", name="transfer_amount_check"),
     Index("transfer_tx_hash", "chain_id", "tx_hash"),
+    Index(
+        "transfer_supply",
+        "chain_id",
+        "block_number",
+        postgresql_where=text(
+            r"sender = '\x0000000000000000000000000000000000000000'::bytea"
+            r" OR recipient = '\x0000000000000000000000000000000000000000'::bytea"
+        ),
+    ),
     comment="Transfers of BILL, read out of proven receipts.",
 )
 
@@ -150,6 +159,8 @@ orders = Table(
     Column("store_exposure_limit", BigInteger),
     Column("amount_refunded", UINT256, nullable=False, server_default=text("0")),
     Column("amount_repaid", UINT256, nullable=False, server_default=text("0")),
+    Column("rate_source", Text, nullable=False, server_default=text("'fixed'")),
+    Column("rate_updated_at", BigInteger),
     CheckConstraint("amount_due > 0", name="orders_amount_due_check"),
     CheckConstraint("amount_myr > 0", name="orders_amount_myr_check"),
     Index("orders_status", "status", "id"),
@@ -222,7 +233,7 @@ payment_proof = Table(
     Column("document", LargeBinary),
     PrimaryKeyConstraint("chain_id", "tx_hash", "block_hash"),
     ForeignKeyConstraint(["chain_id", "block_hash"], ["block.chain_id", "block.hash"]),
-    comment="Merkle proofs of transactions that pay orders, as JSON; null where one is too large.",
+    comment="Merkle proofs of what pays orders or mints batches, as JSON; null where too large.",
 )
 
 add_relay_tables(metadata)

@@ -31,11 +31,19 @@ CREATE TABLE contract_event (
 COMMENT ON TABLE contract_event IS 'Events of followed contracts, read out of proven receipts.';
 CREATE INDEX contract_event_newest
     ON contract_event (chain_id, contract, name, block_number, log_index) WHERE canonical;
-CREATE INDEX contract_event_arguments ON contract_event USING gin (arguments jsonb_path_ops)
+CREATE INDEX contract_event_arguments ON contract_event USING gin (arguments jsonb_path_ops);
+ALTER TABLE orders
+    ADD COLUMN rate_source text NOT NULL DEFAULT 'fixed',
+    ADD COLUMN rate_updated_at bigint;
+CREATE INDEX transfer_supply ON transfer (chain_id, block_number)
+    WHERE sender = '\\x0000000000000000000000000000000000000000'::bytea
+       OR recipient = '\\x0000000000000000000000000000000000000000'::bytea;
+COMMENT ON TABLE payment_proof IS
+    'Merkle proofs of what pays orders or mints batches, as JSON; null where too large.'
 """
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the tables; an order says from now on where its rate came from."""
     for statement in _STATEMENTS.split(";\n"):
         op.execute(statement)

@@ -44,6 +44,12 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("GET", "/.well-known/billcoin-attestation.json"): ANYONE,
     ("POST", "/api/v1/payments/validate"): ANYONE,
     ("GET", "/api/v1/payments/{tx_hash}/proof"): ANYONE,
+    # What the chain shows to everybody.
+    ("GET", "/api/v1/batches"): ANYONE,
+    ("GET", "/api/v1/batches/{batch_id}"): ANYONE,
+    ("GET", "/api/v1/batches/{batch_id}/proof"): ANYONE,
+    ("GET", "/api/v1/prices/milk"): ANYONE,
+    ("GET", "/api/v1/prices/milk/forecast"): ANYONE,
     # The signature is the authority, and an id that nobody can guess the key to what became of it.
     ("POST", "/api/v1/payments/submit"): ANYONE,
     ("GET", "/api/v1/payments/submissions/{submission_id}"): ANYONE,
@@ -62,6 +68,7 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("POST", "/api/v1/orders/{order_id}/refunds/{refund_id}/transaction"): BOOKKEEPERS,
     ("POST", "/api/v1/orders/{order_id}/refunds/{refund_id}/cancel"): BOOKKEEPERS,
     ("GET", "/api/v1/refunds"): READERS_OF_BOOKS,
+    ("GET", "/api/v1/orders/{order_id}/batches"): STAFF | BUYERS,
 }
 
 ROUTE_SCOPES: Final[Mapping[Route, Scope]] = {
@@ -73,6 +80,7 @@ ROUTE_SCOPES: Final[Mapping[Route, Scope]] = {
     ("GET", "/api/v1/orders/{order_id}"): Scope.ORDERS_READ,
     ("POST", "/api/v1/orders/{order_id}/cancel"): Scope.ORDERS_WRITE,
     ("GET", "/api/v1/orders/{order_id}/qr.svg"): Scope.ORDERS_READ,
+    ("GET", "/api/v1/orders/{order_id}/batches"): Scope.ORDERS_READ,
 }
 """What an API key needs; a route that is for some roles and has no row here takes no API key."""
 

@@ -39,6 +39,9 @@ class OrderWriter:
             "items": order.items,
             "amountMyr": format_myr(order.amount_myr),
             "rateMyrPerBill": format(order.rate_myr_per_bill.normalize(), "f"),
+            "rateSource": order.rate_source,
+            "rateUpdatedAt": order.rate_updated_at and rfc3339_seconds(order.rate_updated_at),
+            "rateAgeSeconds": _rate_age(order),
             "amountDue": format_bill(order.amount_due),
             "amountDueUnits": str(order.amount_due),
             "amountReceived": format_bill(order.amount_received),
@@ -80,6 +83,13 @@ def _policy(order: StoredOrder) -> dict[str, Any]:
         "payerExposureLimitMyr": None if payer is None else format_myr(payer),
         "storeExposureLimitMyr": None if store is None else format_myr(store),
     }
+
+
+def _rate_age(order: StoredOrder) -> int | None:
+    """How old the price was when the order was made; the chain's clock may run ahead of ours."""
+    if order.rate_updated_at is None:
+        return None
+    return max(int(order.created_at.timestamp()) - order.rate_updated_at, 0)
 
 
 def _payment(payment: Payment) -> dict[str, Any]:

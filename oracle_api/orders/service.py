@@ -13,10 +13,12 @@ from ledger.journal import Event, order_event_data
 from ledger.order import Order, Standing, Status
 from ledger.order_address import order_address, order_key
 from ledger.payment_policy import bill_due
+from ledger.rate import LockedRate, RateSource, lock_rate
 from ledger.store.cursor import read_cursor
 from ledger.store.journal import notify, read_last_seq
-from ledger.store.orders import NewOrder, insert_order, mark_cancelled
+from ledger.store.orders import NewOrder, insert_order, is_key_used, mark_cancelled
 from ledger.store.pool import Connection
+from ledger.store.prices import read_newest_price
 from ledger.store.standings import refresh_standings
 from ledger.units import Sen, Units, format_myr
 from oracle_api.loyalty.students import Students
@@ -63,9 +65,11 @@ class OrderService:
         Raises:
             RejectedError: `idempotency_key_reused`, `order_empty`, `sku_unknown`,
                 `amount_invalid` or `loyalty_off`.
+            UnavailableError: `rate_stale`.
         """
         now = self._clock()
-        order = self._new_order(request, idempotency_key, now)
+        rate = await self._lock_rate(connection, idempotency_key, int(now))
+        order = self._new_order(request, idempotency_key, now, rate)
         event = _created_event(order)
         order_id, is_replayed = await insert_order(
             connection, order, event=event, now=to_datetime(now)
@@ -98,7 +102,26 @@ class OrderService:
             )
         return found
 
-    def _new_order(self, request: NewOrderRequest, key: str, now: float) -> NewOrder:
+    async def _lock_rate(self, connection: Connection, key: str, now: int) -> LockedRate:
+        policy = self._settings.rate_policy
+        newest = None
+        if policy.source is RateSource.FEED:
+            newest = await read_newest_price(connection, self._settings.chain_id)
+        rate = lock_rate(policy, newest, now=now)
+        if rate is not None:
+            return rate
+        if await is_key_used(connection, key):
+            # The order of the first time comes back, at the rate that it was made at.
+            return LockedRate(policy.fixed_rate, "fixed")
+        raise UnavailableError(
+            "rate_stale",
+            "the all-milk price is older than this store sells at; it is tried again by itself "
+            "when reporters publish one",
+        )
+
+    def _new_order(
+        self, request: NewOrderRequest, key: str, now: float, rate: LockedRate
+    ) -> NewOrder:
         settings = self._settings
         items, amount = self._price(request)
         customer = self._students.customer(request.studentId)
@@ -114,8 +137,10 @@ class OrderService:
             reference=request.reference,
             items=items,
             amount_myr=amount,
-            rate_myr_per_bill=settings.rate_myr_per_bill,
-            amount_due=bill_due(amount, rate_myr_per_bill=settings.rate_myr_per_bill),
+            rate_myr_per_bill=rate.rate_myr_per_bill,
+            rate_source=rate.source,
+            rate_updated_at=rate.updated_at,
+            amount_due=bill_due(amount, rate_myr_per_bill=rate.rate_myr_per_bill),
             address=order_address(
                 factory=settings.vault_factory_address,
                 implementation=settings.vault_implementation_address,

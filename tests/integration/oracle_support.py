@@ -16,6 +16,7 @@ from oracle_stream_reader import Stream
 
 from ledger.block import ProvenBlock
 from ledger.chain import BlockRef
+from ledger.contract_event import ContractEvent
 from ledger.deployment import Deployment
 from ledger.header import Header
 from ledger.store.cursor import register
@@ -23,7 +24,7 @@ from ledger.store.observation import record_halt, record_observation
 from ledger.store.pool import Connection, connect
 from ledger.store.switch import Step, apply_step
 from ledger.transfer import Transfer
-from ledger.units import Units, parse_bill
+from ledger.units import Units, parse_bill, parse_decimal
 from oracle_api.application import Oracle, create_oracle
 from oracle_api.server import server_for
 from oracle_api.settings import Settings
@@ -84,6 +85,27 @@ class Pay:
         return Transfer(log_index, log_index, self.tx_hash, self.sender, to, units)
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a followed contract says in a block to come, in a transaction of its own or another's.
+
+    `mints` is what the same transaction mints, and to whom, in BILL.
+    """
+
+    contract: str
+    name: str
+    arguments: dict[str, Any]
+    tx_hash: bytes
+    mints: Pay | None = None
+
+
+def published(price: str, *, round_id: int, at: int) -> Said:
+    """A price feed's answer, in ringgit per litre."""
+    units = int(parse_decimal(price, decimals=8, param="price"))
+    arguments = {"current": str(units), "roundId": str(round_id), "updatedAt": str(at)}
+    return Said("milk_price_feed", "AnswerUpdated", arguments, tx(("price", round_id)))
+
+
 def header(number: int, parent: bytes, timestamp: int, fork: object = "") -> Header:
     name = digest("block", number, parent, fork)
     return Header(number, name, parent, timestamp, digest("txs", name), digest("receipts", name))
@@ -122,10 +144,14 @@ class Ledger:
         await record_halt(self.connection, CHAIN_ID, code=code, reason="a test says so")
 
     async def block(
-        self, *pays: Pay, timestamp: int | None = None, finalize: int | None = None
+        self,
+        *pays: Pay | Said,
+        timestamp: int | None = None,
+        finalize: int | None = None,
+        fork: object = "",
     ) -> Header:
         when = max(timestamp or int(time.time()), self.tip.timestamp + 1)
-        new = header(self.tip.number + 1, self.tip.hash, when)
+        new = header(self.tip.number + 1, self.tip.hash, when, fork)
         await self._step(self.tip, [self._proven(new, pays)], finalize)
         return new
 
@@ -151,9 +177,20 @@ class Ledger:
             finalized=final and BlockRef(final.number, final.hash),
         )
 
-    def _proven(self, new: Header, pays: Sequence[Pay]) -> ProvenBlock:
-        transfers = tuple(pay.as_transfer(index) for index, pay in enumerate(pays))
-        return ProvenBlock(new, transfers)
+    def _proven(self, new: Header, contents: Sequence[Pay | Said]) -> ProvenBlock:
+        transfers: list[Transfer] = []
+        events: list[ContractEvent] = []
+        log_index = 0
+        for item in contents:
+            if isinstance(item, Said):
+                place = (log_index, log_index, item.tx_hash)
+                events.append(ContractEvent(*place, item.contract, item.name, item.arguments))
+                log_index += 1
+            pay = item.mints if isinstance(item, Said) else item
+            if pay is not None:
+                transfers.append(pay.as_transfer(log_index))
+                log_index += 1
+        return ProvenBlock(new, tuple(transfers), tuple(events))
 
     async def _step(
         self,

@@ -27,8 +27,10 @@ from indexer.reindex import reindex
 from indexer.replay_check import replay_check
 from ledger.contract_event import ContractEvent, canonical_arguments
 from ledger.errors import RejectedError
+from ledger.json_hex import to_hex
 from ledger.store.contract_events import FollowedContractsError, read_events_by_block
 from ledger.store.cursor import read_cursor, register
+from ledger.store.payment_proofs import read_batch_proof
 from ledger.store.pool import connect
 from ledger.store.replay import count_inconsistencies
 from ledger.units import Units
@@ -104,8 +106,17 @@ async def test_everything_said_is_there_live_and_in_bulk_alike(
     market: Market, postgres_url: str, migrated_template: str, tmp_path: Path
 ) -> None:
     async with indexing(market):
-        await live(market)
+        batch_id = await live(market)
         await market.until_tip()
+
+        async def is_proven() -> bool:
+            dairy = to_hex(address_of(ACCOUNTS.dairy))
+            found = await read_batch_proof(
+                market.ledger, market.chain.chain_id, dairy=dairy, batch_id=to_hex(batch_id)
+            )
+            return bool(found and found.document)
+
+        await wait_for(is_proven, "the batch's Merkle proof")
     events = await told(market)
     assert names(events)[-9:] == [
         *("BatchAccepted", "PayoutPaid", "BatchAccepted", "PayoutPaid", "BatchRecalled"),
