@@ -32,6 +32,15 @@ class ConfirmationPolicy:
         return Finality.FINALIZED
 
 
+def expiry(now: int, *, tip_timestamp: int, ttl_seconds: int) -> int:
+    """When an order made now expires, in Unix seconds of the chain.
+
+    Counted from whichever clock is ahead. The chain's decides what is late, so an order that a
+    slow clock of ours made to expire in the chain's past could never be paid in time.
+    """
+    return max(now, tip_timestamp) + ttl_seconds
+
+
 def bill_due(amount_myr: Sen, *, rate_myr_per_bill: Decimal) -> Units:
     """The BILL that pays `amount_myr` at the rate, rounded up to `DUE_DECIMALS` decimals.
 

@@ -12,9 +12,9 @@ from ledger.ids import sortable_id
 from ledger.journal import Event, order_event_data
 from ledger.order import Order, Standing, Status
 from ledger.order_address import order_address, order_key
-from ledger.payment_policy import bill_due
+from ledger.payment_policy import bill_due, expiry
 from ledger.rate import LockedRate, RateSource, lock_rate
-from ledger.store.cursor import read_cursor
+from ledger.store.cursor import Cursor, read_cursor
 from ledger.store.journal import notify, read_last_seq
 from ledger.store.orders import NewOrder, insert_order, is_key_used, mark_cancelled
 from ledger.store.pool import Connection
@@ -68,8 +68,14 @@ class OrderService:
             UnavailableError: `rate_stale`.
         """
         now = self._clock()
+        cursor = await _cursor(connection, self._settings.chain_id)
         rate = await self._lock_rate(connection, idempotency_key, int(now))
-        order = self._new_order(request, idempotency_key, now, rate)
+        expires_at = expiry(
+            int(now),
+            tip_timestamp=cursor.tip_timestamp,
+            ttl_seconds=self._settings.order_ttl_seconds,
+        )
+        order = self._new_order(request, idempotency_key, now, rate, expires_at)
         event = _created_event(order)
         order_id, is_replayed = await insert_order(
             connection, order, event=event, now=to_datetime(now)
@@ -87,9 +93,7 @@ class OrderService:
         chain_id = self._settings.chain_id
         moment = to_datetime(self._clock())
         if await mark_cancelled(connection, order_id, now=moment):
-            cursor = await read_cursor(connection, chain_id)
-            if cursor is None:
-                raise UnavailableError("ledger_empty", "the indexer has not registered its chain")
+            cursor = await _cursor(connection, chain_id)
             await refresh_standings(connection, [order_id], cursor.depths, now=moment)
             await notify(connection, tip_number=None, last_seq=await read_last_seq(connection))
             log.info("order cancelled", orderId=order_id)
@@ -120,7 +124,7 @@ class OrderService:
         )
 
     def _new_order(
-        self, request: NewOrderRequest, key: str, now: float, rate: LockedRate
+        self, request: NewOrderRequest, key: str, now: float, rate: LockedRate, expires_at: int
     ) -> NewOrder:
         settings = self._settings
         items, amount = self._price(request)
@@ -149,7 +153,7 @@ class OrderService:
             ),
             required_finality=settings.confirmation_policy.required_finality(amount),
             created_at=to_datetime(now),
-            expires_at=int(now) + settings.order_ttl_seconds,
+            expires_at=expires_at,
             idempotency_key=key,
             request_digest=request.digest(customer),
             customer=customer,
@@ -184,6 +188,13 @@ class OrderService:
             limit = format_myr(Sen(MAX_AMOUNT_SEN))
             raise RejectedError("amount_invalid", f"an order has at most RM {limit}", param="items")
         return items, Sen(total)
+
+
+async def _cursor(connection: Connection, chain_id: int) -> Cursor:
+    cursor = await read_cursor(connection, chain_id)
+    if cursor is None:
+        raise UnavailableError("ledger_empty", "the indexer has not registered its chain")
+    return cursor
 
 
 async def _existing(connection: Connection, order_id: str) -> PaidOrder:
