@@ -89,7 +89,9 @@ class Oracle:
                 ),
                 **health.routes(),
             },
-            streams={("GET", STREAM_PATH): StreamEndpoint(self._database, self.hub, snapshots)},
+            streams={
+                ("GET", STREAM_PATH): StreamEndpoint(self._database, self.hub, snapshots, clock)
+            },
             metrics=metrics,
             door=Door(settings.oracle_names),
             gate=self._entrance.gate,

@@ -1,4 +1,4 @@
-"""Orders: written once with their idempotency key, read by id, status or page."""
+"""Orders: written once, read by id, status or page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from ledger.errors import RejectedError
+from ledger.audience import EVERYTHING, Audience
 from ledger.journal import Event
 from ledger.order import Finality, PolicyReason, Status
 from ledger.store.journal import append_events, notify
@@ -19,14 +19,12 @@ INSERT = """
 INSERT INTO orders (
     id, chain_id, store_id, reference, items, amount_myr, rate_myr_per_bill, amount_due, address,
     required_finality, created_at, expires_at, status, amount_received, amount_owed_back, version,
-    idempotency_key, request_digest, payer_exposure_limit, store_exposure_limit, customer,
-    rate_source, rate_updated_at
+    account_id, payer_exposure_limit, store_exposure_limit, customer, rate_source,
+    rate_updated_at
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'awaiting_payment', 0, 0, 0, $13, $14,
-    $15, $16, $17, $18, $19
+    $15, $16, $17, $18
 )
-ON CONFLICT (idempotency_key) DO NOTHING
-RETURNING id
 """
 
 SET_VERSION = "UPDATE orders SET version = $2 WHERE id = $1"
@@ -35,30 +33,35 @@ _COLUMNS = """
 SELECT id, chain_id, store_id, reference, items, amount_myr, rate_myr_per_bill, amount_due,
        address, required_finality, created_at, expires_at, cancelled_at, paid_at, settled_at,
        status, amount_received, amount_owed_back, amount_refunded, version, policy_reason,
-       payer_exposure_limit, store_exposure_limit, rate_source, rate_updated_at
+       payer_exposure_limit, store_exposure_limit, rate_source, rate_updated_at, account_id
 FROM orders
 """
 
 READ = _COLUMNS + "WHERE id = $1"
 
-READ_BY_KEY = "SELECT id, request_digest FROM orders WHERE idempotency_key = $1"
-
-LIST = (
+_LIST = (
     _COLUMNS
     + """
-WHERE status = ANY($1::text[]) AND ($2::text IS NULL OR id < $2)
+WHERE status = ANY($1::text[]) AND ($2::text IS NULL OR id < $2) AND {whose}
 ORDER BY id DESC LIMIT $3
 """
 )
 
-SETTLED = (
+_SETTLED = (
     _COLUMNS
     + """
-WHERE status = 'settled' AND id > $2 AND settled_at > $1 ORDER BY id DESC LIMIT $3
+WHERE status = 'settled' AND id > $2 AND settled_at > $1 AND {whose} ORDER BY id DESC LIMIT $3
 """
 )
 
 IS_ADDRESS = "SELECT true FROM orders WHERE address = $1"
+
+# Statements of their own, so that each is planned with the index that fits it.
+_WHOSE = ("$4::text IS NULL", "store_id = $4", "account_id = $4")
+LIST_ALL, LIST_OF_STORE, LIST_OF_ACCOUNT = (_LIST.format(whose=whose) for whose in _WHOSE)
+SETTLED_ALL, SETTLED_OF_STORE, SETTLED_OF_ACCOUNT = (
+    _SETTLED.format(whose=whose) for whose in _WHOSE
+)
 
 CANCEL = """
 UPDATE orders SET cancelled_at = $2
@@ -89,8 +92,7 @@ class NewOrder:
     required_finality: Finality
     created_at: datetime
     expires_at: int
-    idempotency_key: str
-    request_digest: bytes
+    account_id: str | None = None
     payer_exposure_limit: Sen | None = None
     store_exposure_limit: Sen | None = None
     customer: bytes | None = None
@@ -127,19 +129,14 @@ class StoredOrder:
     store_exposure_limit: Sen | None
     rate_source: str
     rate_updated_at: int | None
+    account_id: str | None = None
 
 
 async def insert_order(
     connection: Connection, order: NewOrder, *, event: Event, now: datetime
-) -> tuple[str, bool]:
-    """Write an order with its first event; returns its id and whether it was there before.
-
-    The same idempotency key with the same request gives the order of the first time.
-
-    Raises:
-        RejectedError: `idempotency_key_reused` when the key came with another request before.
-    """
-    inserted = await connection.fetchval(
+) -> None:
+    """Write an order with its first event."""
+    await connection.execute(
         INSERT,
         order.id,
         order.chain_id,
@@ -153,25 +150,16 @@ async def insert_order(
         str(order.required_finality),
         order.created_at,
         order.expires_at,
-        order.idempotency_key,
-        order.request_digest,
+        order.account_id,
         order.payer_exposure_limit,
         order.store_exposure_limit,
         order.customer,
         order.rate_source,
         order.rate_updated_at,
     )
-    if inserted is None:
-        return await _replayed(connection, order), True
     (seq,) = await append_events(connection, [event], now=now)
     await connection.execute(SET_VERSION, order.id, seq)
     await notify(connection, tip_number=None, last_seq=seq)
-    return order.id, False
-
-
-async def is_key_used(connection: Connection, idempotency_key: str) -> bool:
-    """Whether an order was made with this idempotency key before."""
-    return await connection.fetchrow(READ_BY_KEY, idempotency_key) is not None
 
 
 async def read_order_by_id(connection: Connection, order_id: str) -> StoredOrder | None:
@@ -186,18 +174,31 @@ async def is_order_address(connection: Connection, address: bytes) -> bool:
 
 
 async def list_orders(
-    connection: Connection, statuses: Sequence[Status], *, before_id: str | None, limit: int
+    connection: Connection,
+    statuses: Sequence[Status],
+    *,
+    before_id: str | None,
+    limit: int,
+    audience: Audience = EVERYTHING,
 ) -> list[StoredOrder]:
     """Orders of the given statuses, newest first, continuing before `before_id`."""
-    rows = await connection.fetch(LIST, [str(status) for status in statuses], before_id, limit)
+    statement, whose = _of(audience, LIST_ALL, LIST_OF_STORE, LIST_OF_ACCOUNT)
+    names = [str(status) for status in statuses]
+    rows = await connection.fetch(statement, names, before_id, limit, whose)
     return [_stored(row) for row in rows]
 
 
 async def list_settled(
-    connection: Connection, *, since: datetime, after_id: str, limit: int
+    connection: Connection,
+    *,
+    since: datetime,
+    after_id: str,
+    limit: int,
+    audience: Audience = EVERYTHING,
 ) -> list[StoredOrder]:
     """Orders that were settled after `since`, newest first; none made before `after_id`."""
-    rows = await connection.fetch(SETTLED, since, after_id, limit)
+    statement, whose = _of(audience, SETTLED_ALL, SETTLED_OF_STORE, SETTLED_OF_ACCOUNT)
+    rows = await connection.fetch(statement, since, after_id, limit, whose)
     return [_stored(row) for row in rows]
 
 
@@ -209,16 +210,10 @@ async def mark_cancelled(connection: Connection, order_id: str, *, now: datetime
     return await connection.fetchval(CANCEL, order_id, now) is not None
 
 
-async def _replayed(connection: Connection, order: NewOrder) -> str:
-    row = await connection.fetchrow(READ_BY_KEY, order.idempotency_key)
-    if row is None or row["request_digest"] != order.request_digest:
-        raise RejectedError(
-            "idempotency_key_reused",
-            "this Idempotency-Key was used with another request; send a new key",
-            param="Idempotency-Key",
-        )
-    order_id: str = row["id"]
-    return order_id
+def _of(audience: Audience, of_all: str, of_store: str, of_account: str) -> tuple[str, str | None]:
+    if audience.store_id is not None:
+        return of_store, audience.store_id
+    return (of_all, None) if audience.account_id is None else (of_account, audience.account_id)
 
 
 def _stored(row: asyncpg.Record) -> StoredOrder:

@@ -1,4 +1,4 @@
-"""`billcoin-oracle audit-log verify`: has anything in the log been changed?"""
+"""`billcoin-oracle audit-log verify`: tells whether anything in the log was changed."""
 
 import asyncio
 import json

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from ledger.attribution import attribute
 from ledger.errors import RejectedError
@@ -12,6 +12,7 @@ from ledger.store.batches import list_batches, read_batch, read_supply_changes
 from ledger.store.cursor import read_cursor
 from ledger.store.payment_proofs import read_batch_proof
 from ledger.store.pool import Connection
+from oracle_api.access.audience import audience_of
 from oracle_api.batches.documentation import LIST, OF_ORDER, PROOF, READ
 from oracle_api.batches.requests import (
     batch_not_found,
@@ -101,11 +102,12 @@ class BatchRoutes:
             )
         return Response(stored.document, media_type=JSON_TYPE)
 
-    async def of_order(self, order_id: str) -> Response:
+    async def of_order(self, request: Request, order_id: str) -> Response:
         """The batches behind a paid order, pro rata of what was in circulation at its block."""
         order_id = read_order_id(order_id)
         async with self._database.reading() as connection:
-            found = await read_with_payments(connection, order_id)
+            audience = audience_of(request.state.principal)
+            found = await read_with_payments(connection, order_id, audience)
             if found is None:
                 raise order_not_found()
             covering = _covering(found)

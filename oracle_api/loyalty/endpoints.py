@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 
 from oracle_api.database import Database
+from oracle_api.idempotency import read_idempotency_key
 from oracle_api.loyalty.documentation import BALANCE, COUPON_QR, USE_COUPON
 from oracle_api.loyalty.requests import BalanceRequest, read_coupon_id
 from oracle_api.loyalty.resource import write_coupon
 from oracle_api.loyalty.service import LoyaltyService
 from oracle_api.loyalty.students import Students
 from oracle_api.orders.qr import qr_svg
-from oracle_api.orders.requests import read_idempotency_key
 from oracle_api.responses import json_of
 
 

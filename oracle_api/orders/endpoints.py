@@ -7,6 +7,9 @@ from typing import Annotated
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 
+from ledger.audience import Audience
+from oracle_api.access.audience import audience_of
+from oracle_api.access.principal import Principal
 from oracle_api.database import Database
 from oracle_api.orders.documentation import (
     CANCEL,
@@ -20,7 +23,6 @@ from oracle_api.orders.repository import PaidOrder, list_by_status, read_with_pa
 from oracle_api.orders.requests import (
     NewOrderRequest,
     order_not_found,
-    read_idempotency_key,
     read_order_id,
     read_statuses,
 )
@@ -61,13 +63,14 @@ class OrderRoutes:
 
     async def create(
         self,
+        request: Request,
         order: NewOrderRequest,
         idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None,
     ) -> Response:
         """Make an order; the same Idempotency-Key and body always give the same order."""
-        key = read_idempotency_key(idempotency_key)
+        principal: Principal = request.state.principal
         async with self._database.writing() as connection:
-            made = await self._service.make(connection, order, idempotency_key=key)
+            made = await self._service.make(connection, order, principal, idempotency_key)
         headers = {"location": f"/api/v1/orders/{made.paid_order.order.id}"}
         if made.is_replayed:
             headers["idempotent-replayed"] = "true"
@@ -75,6 +78,7 @@ class OrderRoutes:
 
     async def list(
         self,
+        request: Request,
         status: Annotated[str | None, Query(max_length=200)] = None,
         limit: Annotated[str | None, Query(max_length=4)] = None,
         before: Annotated[str | None, Query(max_length=64)] = None,
@@ -87,6 +91,7 @@ class OrderRoutes:
                 statuses,
                 before_id=read_before(before, prefix="ord"),
                 limit=read_limit(limit),
+                audience=audience_of(request.state.principal),
             )
         orders = [self._writer.write(order) for order in found.page]
         next_cursor = found.page[-1].id if found.has_more else None
@@ -99,33 +104,38 @@ class OrderRoutes:
             request.headers.raw, max_seconds=self._settings.max_wait_seconds
         )
         known = request.headers.get("if-none-match")
+        audience = audience_of(request.state.principal)
         deadline = asyncio.get_running_loop().time() + wait_seconds
         with self._hub.watching(order_id) as watch:
-            body, tag = await self._tagged(order_id)
+            body, tag = await self._tagged(order_id, audience)
             first = tag if known is None else None
             while wait_seconds and (tag == first or _matches(known, tag)):
                 left = deadline - asyncio.get_running_loop().time()
                 if not await watch.change(timeout_seconds=left):
                     break
-                body, tag = await self._tagged(order_id)
+                body, tag = await self._tagged(order_id, audience)
         headers = {"etag": tag, "cache-control": "no-cache"}
         headers |= {name.decode(): value.decode() for name, value in applied(wait_seconds)}
         if _matches(known, tag):
             return Response(status_code=304, headers=headers)
         return Response(body, media_type=JSON_TYPE, headers=headers)
 
-    async def cancel(self, order_id: str) -> Response:
+    async def cancel(self, request: Request, order_id: str) -> Response:
         """Cancel an order that has not been paid."""
         order_id = read_order_id(order_id)
         async with self._database.writing() as connection:
-            cancelled = await self._service.cancel(connection, order_id)
+            cancelled = await self._service.cancel(
+                connection, order_id, audience_of(request.state.principal)
+            )
         return self._order_response(cancelled)
 
     async def qr(self, request: Request, order_id: str) -> Response:
         """The order's payment request as a QR code."""
         order_id = read_order_id(order_id)
         async with self._database.reading() as connection:
-            found = await read_with_payments(connection, order_id)
+            found = await read_with_payments(
+                connection, order_id, audience_of(request.state.principal)
+            )
         if found is None:
             raise order_not_found()
         image = payment_qr_svg(self._writer.payment_uri(found.order))
@@ -136,14 +146,14 @@ class OrderRoutes:
             return Response(status_code=304, headers=headers)
         return Response(image, media_type="image/svg+xml", headers=headers)
 
-    async def _tagged(self, order_id: str) -> tuple[bytes, str]:
+    async def _tagged(self, order_id: str, audience: Audience) -> tuple[bytes, str]:
         """The order as JSON and its entity tag.
 
         The version alone would not do: no event tells when a reorganisation moves a payment that
         decides nothing, such as a second payer's, to another block.
         """
         async with self._database.reading() as connection:
-            found = await read_with_payments(connection, order_id)
+            found = await read_with_payments(connection, order_id, audience)
         if found is None:
             raise order_not_found()
         body = orjson.dumps(self._writer.write_with_payments(found.order, found.payments))

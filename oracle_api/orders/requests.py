@@ -1,7 +1,5 @@
 """What a till may ask for, checked before anything else looks at it."""
 
-import hashlib
-import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -18,7 +16,6 @@ MAX_QUANTITY = 100
 MAX_AMOUNT_SEN = 10_000_00
 """RM 10,000: no cafeteria order is larger, a typing error is."""
 
-_PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}", re.ASCII)
 # As on student cards of any university; what is longer or stranger is a typing error.
 _STUDENT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,31}$"
 
@@ -61,36 +58,14 @@ class NewOrderRequest(BaseModel):
 
     studentId: StudentId | None = Field(default=None, repr=False)  # noqa: N815
 
-    def digest(self, customer: bytes | None) -> bytes:
-        """32 bytes that tell whether a repeated request asks for the same.
+    def canonical(self, customer: bytes | None) -> bytes:
+        """What tells whether a repeated request asks for the same.
 
-        They are stored, so they rest on the customer's keyed hash: out of a hash of the student
+        Its hash is stored, so it rests on the customer's keyed hash: out of a hash of the student
         id itself anybody could find the id by trying all there are.
         """
         asked = self.model_dump(exclude={"studentId"})
-        text = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(text + (customer or b"")).digest()
-
-
-def read_idempotency_key(value: str | None) -> str:
-    """The Idempotency-Key header.
-
-    Raises:
-        RejectedError: `idempotency_key_missing` or `idempotency_key_invalid`.
-    """
-    if value is None:
-        raise RejectedError(
-            "idempotency_key_missing",
-            "send an Idempotency-Key header with a value of your own for this order",
-            param="Idempotency-Key",
-        )
-    if _PRINTABLE.fullmatch(value) is None:
-        raise RejectedError(
-            "idempotency_key_invalid",
-            "Idempotency-Key must be 1 to 255 printable ASCII characters",
-            param="Idempotency-Key",
-        )
-    return value
+        return orjson.dumps(asked, option=orjson.OPT_SORT_KEYS) + (customer or b"")
 
 
 def read_amount(text: str) -> Sen:

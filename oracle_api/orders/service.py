@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from ledger.audience import EVERYTHING, Audience
 from ledger.errors import RejectedError
 from ledger.ids import sortable_id
 from ledger.journal import Event, order_event_data
@@ -15,12 +16,15 @@ from ledger.order_address import order_address, order_key
 from ledger.payment_policy import bill_due, expiry
 from ledger.rate import LockedRate, RateSource, lock_rate
 from ledger.store.cursor import Cursor, read_cursor
+from ledger.store.idempotency import claim_key
 from ledger.store.journal import notify, read_last_seq
-from ledger.store.orders import NewOrder, insert_order, is_key_used, mark_cancelled
+from ledger.store.orders import NewOrder, insert_order, mark_cancelled
 from ledger.store.pool import Connection
 from ledger.store.prices import read_newest_price
 from ledger.store.standings import refresh_standings
 from ledger.units import Sen, Units, format_myr
+from oracle_api.access.principal import Principal
+from oracle_api.idempotency import idempotency_key
 from oracle_api.loyalty.students import Students
 from oracle_api.orders.repository import PaidOrder, read_with_payments
 from oracle_api.orders.requests import MAX_AMOUNT_SEN, NewOrderRequest, order_not_found, read_amount
@@ -58,33 +62,46 @@ class OrderService:
         self._random_bytes = random_bytes
 
     async def make(
-        self, connection: Connection, request: NewOrderRequest, *, idempotency_key: str
+        self,
+        connection: Connection,
+        request: NewOrderRequest,
+        principal: Principal,
+        idempotency_header: str | None,
     ) -> MadeOrder:
-        """Make an order, or find the one that this request made before.
+        """Make an order, or find the one that this request of this account made before.
 
         Raises:
-            RejectedError: `idempotency_key_reused`, `order_empty`, `sku_unknown`,
+            RejectedError: an `idempotency_key_...`, `order_empty`, `sku_unknown`,
                 `amount_invalid` or `loyalty_off`.
             UnavailableError: `rate_stale`.
         """
-        now = self._clock()
-        cursor = await _cursor(connection, self._settings.chain_id)
-        rate = await self._lock_rate(connection, idempotency_key, int(now))
-        expires_at = expiry(
-            int(now),
-            tip_timestamp=cursor.tip_timestamp,
-            ttl_seconds=self._settings.order_ttl_seconds,
+        now, customer = self._clock(), self._students.customer(request.studentId)
+        key = idempotency_key(
+            idempotency_header,
+            principal,
+            route="POST /api/v1/orders",
+            request=request.canonical(customer),
         )
-        order = self._new_order(request, idempotency_key, now, rate, expires_at)
-        event = _created_event(order)
-        order_id, is_replayed = await insert_order(
-            connection, order, event=event, now=to_datetime(now)
-        )
-        made = await _existing(connection, order_id)
-        log.info("order made", orderId=order_id, replayed=is_replayed)
-        return MadeOrder(made, is_replayed)
+        new_id, moment = self._new_id(now), to_datetime(now)
+        earlier_id = await claim_key(connection, key, resource_id=new_id, now=moment)
+        if earlier_id is None:
+            rate = await self._lock_rate(connection, int(now))
+            cursor = await _cursor(connection, self._settings.chain_id)
+            order = self._new_order(
+                request,
+                new_id,
+                principal=principal,
+                customer=customer,
+                rate=rate,
+                tip_timestamp=cursor.tip_timestamp,
+                now=now,
+            )
+            await insert_order(connection, order, event=_created_event(order), now=moment)
+        made = await _existing(connection, earlier_id or new_id, EVERYTHING)
+        log.info("order made", orderId=made.order.id, replayed=earlier_id is not None)
+        return MadeOrder(made, is_replayed=earlier_id is not None)
 
-    async def cancel(self, connection: Connection, order_id: str) -> PaidOrder:
+    async def cancel(self, connection: Connection, order_id: str, audience: Audience) -> PaidOrder:
         """Cancel an order that nobody has paid; cancelling twice is as good as once.
 
         Raises:
@@ -92,12 +109,13 @@ class OrderService:
         """
         chain_id = self._settings.chain_id
         moment = to_datetime(self._clock())
+        await _existing(connection, order_id, audience)
         if await mark_cancelled(connection, order_id, now=moment):
             cursor = await _cursor(connection, chain_id)
             await refresh_standings(connection, [order_id], cursor.depths, now=moment)
             await notify(connection, tip_number=None, last_seq=await read_last_seq(connection))
             log.info("order cancelled", orderId=order_id)
-        found = await _existing(connection, order_id)
+        found = await _existing(connection, order_id, audience)
         if found.order.status is not Status.CANCELLED:
             raise RejectedError(
                 "order_not_cancellable",
@@ -106,38 +124,44 @@ class OrderService:
             )
         return found
 
-    async def _lock_rate(self, connection: Connection, key: str, now: int) -> LockedRate:
+    async def _lock_rate(self, connection: Connection, now: int) -> LockedRate:
         policy = self._settings.rate_policy
         newest = None
         if policy.source is RateSource.FEED:
             newest = await read_newest_price(connection, self._settings.chain_id)
         rate = lock_rate(policy, newest, now=now)
-        if rate is not None:
-            return rate
-        if await is_key_used(connection, key):
-            # The order of the first time comes back, at the rate that it was made at.
-            return LockedRate(policy.fixed_rate, "fixed")
-        raise UnavailableError(
-            "rate_stale",
-            "the all-milk price is older than this store sells at; it is tried again by itself "
-            "when reporters publish one",
-        )
+        if rate is None:
+            raise UnavailableError(
+                "rate_stale",
+                "the all-milk price is older than this store sells at; it is tried again by "
+                "itself when reporters publish one",
+            )
+        return rate
 
-    def _new_order(
-        self, request: NewOrderRequest, key: str, now: float, rate: LockedRate, expires_at: int
-    ) -> NewOrder:
-        settings = self._settings
-        items, amount = self._price(request)
-        customer = self._students.customer(request.studentId)
-        order_id = sortable_id(
+    def _new_id(self, now: float) -> str:
+        return sortable_id(
             "ord",
             unix_milliseconds=int(now * 1000),
             randomness=self._random_bytes(ID_RANDOM_BYTES),
         )
+
+    def _new_order(
+        self,
+        request: NewOrderRequest,
+        order_id: str,
+        *,
+        principal: Principal,
+        customer: bytes | None,
+        rate: LockedRate,
+        tip_timestamp: int,
+        now: float,
+    ) -> NewOrder:
+        settings = self._settings
+        items, amount = self._price(request)
         return NewOrder(
             id=order_id,
             chain_id=settings.chain_id,
-            store_id=settings.store_id,
+            store_id=principal.store_id or settings.store_id,
             reference=request.reference,
             items=items,
             amount_myr=amount,
@@ -153,9 +177,10 @@ class OrderService:
             ),
             required_finality=settings.confirmation_policy.required_finality(amount),
             created_at=to_datetime(now),
-            expires_at=expires_at,
-            idempotency_key=key,
-            request_digest=request.digest(customer),
+            expires_at=expiry(
+                int(now), tip_timestamp=tip_timestamp, ttl_seconds=settings.order_ttl_seconds
+            ),
+            account_id=principal.account_id,
             customer=customer,
             payer_exposure_limit=settings.payer_exposure_limit_myr,
             store_exposure_limit=settings.store_exposure_limit_myr,
@@ -190,6 +215,7 @@ class OrderService:
         return items, Sen(total)
 
 
+<<<<<<< HEAD
 async def _cursor(connection: Connection, chain_id: int) -> Cursor:
     cursor = await read_cursor(connection, chain_id)
     if cursor is None:
@@ -199,6 +225,10 @@ async def _cursor(connection: Connection, chain_id: int) -> Cursor:
 
 async def _existing(connection: Connection, order_id: str) -> PaidOrder:
     found = await read_with_payments(connection, order_id)
+=======
+async def _existing(connection: Connection, order_id: str, audience: Audience) -> PaidOrder:
+    found = await read_with_payments(connection, order_id, audience)
+>>>>>>> 919427e (Show each account its own orders only; idempotency keys of an account's own, for a day)
     if found is None:
         raise order_not_found()
     return found

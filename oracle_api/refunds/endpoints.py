@@ -10,7 +10,8 @@ from ledger.store.pool import Connection
 from ledger.store.refund_lists import list_refunds, list_refunds_of
 from oracle_api.access.principal import Principal, Role
 from oracle_api.database import Database
-from oracle_api.orders.requests import read_idempotency_key, read_order_id
+from oracle_api.idempotency import read_idempotency_key
+from oracle_api.orders.requests import read_order_id
 from oracle_api.pages import page_document, read_before, read_limit
 from oracle_api.problems import UnavailableError
 from oracle_api.refunds.documentation import CANCEL, CREATE, LIST, LIST_OF_ORDER, READ, RECORD

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 from urllib.parse import parse_qs
 
 import structlog
 from starlette.types import Receive, Send
 
 from ledger.store.journal import read_events_after, read_last_seq
+from oracle_api.access.audience import audience_of
+from oracle_api.access.principal import Principal
 from oracle_api.database import Database
 from oracle_api.problems import Reply, UnavailableError, problem_of
 from oracle_api.request import DirectRequest
@@ -15,11 +18,15 @@ from oracle_api.stream.hub import Hub
 from oracle_api.stream.snapshot import Snapshots
 from oracle_api.stream.subscriber import Subscriber
 from oracle_api.stream.tail import write_chunk, write_message
+from oracle_api.times import Clock
 
 PATH = "/api/v1/orders/stream"
 RETRY_MILLISECONDS = 1_000
 PAGE_EVENTS = 500
 START_TIMEOUT_SECONDS = 3.0
+MAX_STREAM_SECONDS = 900.0
+"""As long as an access token lives: whatever was revoked meanwhile is noticed when the client
+comes back."""
 
 _MAX_SEQ_DIGITS = 18
 _RETRY = b"retry: %d\n\n" % RETRY_MILLISECONDS
@@ -33,17 +40,18 @@ log = structlog.get_logger()
 class StreamEndpoint:
     """Serves event streams; the events are written once, each stream only sends them."""
 
-    def __init__(self, database: Database, hub: Hub, snapshots: Snapshots) -> None:
+    def __init__(self, database: Database, hub: Hub, snapshots: Snapshots, clock: Clock) -> None:
         self._database = database
         self._hub = hub
         self._snapshots = snapshots
+        self._clock = clock
 
     async def __call__(self, request: DirectRequest, receive: Receive, send: Send) -> Reply | None:
         """Serve one stream until its client, or we, have had enough."""
         # A browser gives up for good when refused, so we do not refuse while we are starting.
         await self._hub.until_started(timeout_seconds=START_TIMEOUT_SECONDS)
         try:
-            subscriber = self._hub.subscribe()
+            subscriber = self._hub.subscribe(audience_of(request.principal))
         except UnavailableError as error:
             return problem_of(error, request_id=request.id)
         try:
@@ -53,7 +61,8 @@ class StreamEndpoint:
                 return problem_of(error, request_id=request.id)
             await _send_start(send, request.id)
             await _send_part(send, subscriber, _RETRY + opening)
-            await self._serve(subscriber, receive, send)
+            with self._ended_in_time(subscriber, request.principal):
+                await self._serve(subscriber, receive, send)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not subscriber.is_cut_off or task is None:
@@ -64,6 +73,22 @@ class StreamEndpoint:
         if subscriber.is_cut_off:
             log.info("a stream was cut off: its client reads too slowly", lastSent=subscriber.seq)
         return None
+
+    @contextlib.contextmanager
+    def _ended_in_time(self, subscriber: Subscriber, principal: Principal) -> Iterator[None]:
+        """Close the stream when its credentials would have to be shown again.
+
+        Its client comes back with its last id and misses nothing; one that may not, does not.
+        """
+        if principal.expires_at is None:
+            yield
+            return
+        left = min(principal.expires_at - self._clock(), MAX_STREAM_SECONDS)
+        timer = asyncio.get_running_loop().call_later(max(left, 0.0), subscriber.close)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def _opening(self, request: DirectRequest, subscriber: Subscriber) -> bytes:
         """What a client is sent first; sets where its stream goes on."""
@@ -81,7 +106,7 @@ class StreamEndpoint:
         return message + await self._snapshot(subscriber)
 
     async def _snapshot(self, subscriber: Subscriber) -> bytes:
-        snapshot = await self._snapshots.take()
+        snapshot = await self._snapshots.take(subscriber.audience)
         subscriber.seq = snapshot.seq
         return snapshot.message
 
@@ -125,16 +150,21 @@ class StreamEndpoint:
             return b""
         if subscriber.must_resync:
             return await self._resync(subscriber, "journal_lost")
-        if tail.reaches_back_to(subscriber.seq):
-            part, subscriber.seq = tail.after(subscriber.seq)
-            return part
-        async with self._database.reading() as connection:
-            events = await read_events_after(connection, subscriber.seq, limit=PAGE_EVENTS)
-        if not events:
-            return b""
-        chunk = write_chunk(events)
-        subscriber.seq = chunk.last_seq
-        return chunk.body
+        audience = subscriber.audience
+        while not tail.reaches_back_to(subscriber.seq):
+            async with self._database.reading() as connection:
+                events = await read_events_after(connection, subscriber.seq, limit=PAGE_EVENTS)
+            if not events:
+                return b""
+            chunk = write_chunk(events)
+            subscriber.seq = chunk.last_seq
+            if part := chunk.after(0, audience):
+                return part
+        while subscriber.seq < tail.last_seq:
+            part, subscriber.seq = tail.after(subscriber.seq, audience)
+            if part:
+                return part
+        return b""
 
 
 async def _send_start(send: Send, request_id: str) -> None:

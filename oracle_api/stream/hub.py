@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ledger.audience import EVERYTHING, Audience
 from ledger.store.journal import JournalEvent
 from oracle_api.problems import UnavailableError
 from oracle_api.stream.subscriber import Subscriber
@@ -71,7 +72,10 @@ class Hub:
         readable_seq = self.tail.last_seq
         self.tail.append(events)
         for subscriber in self._subscribers:
-            if readable_seq - subscriber.seq > self.limits.lag_events:
+            if subscriber.seq == readable_seq and not self.tail.concerns(subscriber.audience):
+                # Nothing for it: of thousands of students a payment wakes one.
+                subscriber.seq = self.tail.last_seq
+            elif readable_seq - subscriber.seq > self.limits.lag_events:
                 self.cut_off_count += not subscriber.is_cut_off
                 subscriber.cut_off()
             else:
@@ -111,8 +115,8 @@ class Hub:
             if not self._order_waiters[order_id]:
                 del self._order_waiters[order_id]
 
-    def subscribe(self) -> Subscriber:
-        """Open a stream that will be woken from the newest event on.
+    def subscribe(self, audience: Audience = EVERYTHING) -> Subscriber:
+        """Open a stream that will be woken from the newest event on that is for `audience`.
 
         Raises:
             UnavailableError: `too_many_streams`, or the journal has not been read yet.
@@ -125,7 +129,9 @@ class Hub:
         # Staggered, so that thousands of heartbeats do not fall together.
         early = self._opened_count % 16 / 64
         subscriber = Subscriber(
-            self.tail.last_seq, heartbeat_seconds=self.limits.heartbeat_seconds * (1 - early)
+            self.tail.last_seq,
+            audience=audience,
+            heartbeat_seconds=self.limits.heartbeat_seconds * (1 - early),
         )
         self._subscribers.add(subscriber)
         return subscriber

@@ -1,10 +1,12 @@
 """What a till shows, at one instant, written once for everyone who connects meanwhile."""
 
 import asyncio
+from collections import defaultdict
 from dataclasses import dataclass
 
 import orjson
 
+from ledger.audience import Audience
 from ledger.ids import sortable_id
 from ledger.store.journal import read_last_seq
 from ledger.store.orders import StoredOrder, list_settled
@@ -52,19 +54,24 @@ class Snapshots:
         self._writer = writer
         self._clock = clock
         self._order_ttl_seconds = order_ttl_seconds
-        self._latest: Snapshot | None = None
-        self._lock = asyncio.Lock()
+        self._latest: dict[Audience, Snapshot] = {}
+        self._locks: defaultdict[Audience, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def take(self) -> Snapshot:
+    async def take(self, audience: Audience) -> Snapshot:
         """A snapshot that the hub can continue from.
 
         Raises:
             UnavailableError: the database is away or not ready.
         """
-        async with self._lock:
-            if self._latest is None or not self._is_fresh(self._latest):
-                self._latest = await self._read()
-            return self._latest
+        if audience.account_id is not None:
+            # Few orders, and a client or two: nothing to share, and nothing to keep for each of
+            # thousands of accounts.
+            return await self._read(audience)
+        async with self._locks[audience]:
+            latest = self._latest.get(audience)
+            if latest is None or not self._is_fresh(latest):
+                latest = self._latest[audience] = await self._read(audience)
+            return latest
 
     def _is_fresh(self, snapshot: Snapshot) -> bool:
         tail = self._hub.tail
@@ -75,12 +82,14 @@ class Snapshots:
             and tail.reaches_back_to(snapshot.seq)
         )
 
-    async def _read(self) -> Snapshot:
+    async def _read(self, audience: Audience) -> Snapshot:
         limit, tail = self._hub.limits.snapshot_orders, self._hub.tail
         async with self._database.reading() as connection:
             seq = await read_last_seq(connection)
-            orders = await list_by_status(connection, OPEN_STATUSES, before_id=None, limit=limit)
-            settled = await self._lately_settled(connection)
+            orders = await list_by_status(
+                connection, OPEN_STATUSES, before_id=None, limit=limit, audience=audience
+            )
+            settled = await self._lately_settled(connection, audience)
         document = {
             "asOf": seq,
             "orders": [self._writer.write(order) for order in (*orders.page, *settled)],
@@ -88,7 +97,9 @@ class Snapshots:
         }
         return Snapshot(seq, write_message("snapshot", orjson.dumps(document), seq=seq), tail)
 
-    async def _lately_settled(self, connection: Connection) -> list[StoredOrder]:
+    async def _lately_settled(
+        self, connection: Connection, audience: Audience
+    ) -> list[StoredOrder]:
         since = self._clock() - SETTLED_SECONDS
         # Ids sort by their time: what is older than this cannot have been paid since.
         oldest = sortable_id(
@@ -97,5 +108,9 @@ class Snapshots:
             randomness=bytes(10),
         )
         return await list_settled(
-            connection, since=to_datetime(since), after_id=oldest, limit=MAX_SETTLED_ORDERS
+            connection,
+            since=to_datetime(since),
+            after_id=oldest,
+            limit=MAX_SETTLED_ORDERS,
+            audience=audience,
         )

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from ledger.audience import Audience
+
 
 class Subscriber:
     """A stream's place in the journal; the events themselves are shared, so it holds none."""
@@ -11,6 +13,7 @@ class Subscriber:
         "_loop",
         "_task",
         "_waiter",
+        "audience",
         "is_closed",
         "is_cut_off",
         "is_heartbeat_due",
@@ -19,9 +22,11 @@ class Subscriber:
         "seq",
     )
 
-    def __init__(self, seq: int, *, heartbeat_seconds: float) -> None:
+    def __init__(self, seq: int, *, audience: Audience, heartbeat_seconds: float) -> None:
+        self.audience = audience
+        """Whose orders this client is told of."""
         self.seq = seq
-        """The number of the last event that this client was sent."""
+        """Up to where this client was sent everything that is for it."""
         self.is_closed = False
         self.is_cut_off = False
         self.is_heartbeat_due = False

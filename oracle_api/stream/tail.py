@@ -1,12 +1,14 @@
 """The journal's newest events, each written out once for all clients."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import attrgetter
 
 import orjson
 
+from ledger.audience import EVERYTHING, Audience
 from ledger.ids import event_id
 from ledger.store.journal import JournalEvent
 from oracle_api.times import rfc3339
@@ -14,18 +16,40 @@ from oracle_api.times import rfc3339
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Consecutive events as a stream carries them; `ends` are the offsets behind each."""
+    """Consecutive events as a stream carries them; `ends` are the offsets behind each.
+
+    `places` says for each store and each account which of the events are about its orders, so
+    that a stream finds its own without looking at those of others.
+    """
 
     first_seq: int
     last_seq: int
     body: bytes
     ends: tuple[int, ...]
+    places: Mapping[Audience, Sequence[int]] = field(default_factory=dict)
+    _shared: dict[Audience, bytes] = field(default_factory=dict)
 
-    def after(self, seq: int) -> bytes:
+    def concerns(self, audience: Audience) -> bool:
+        """Whether anything in here is for this audience."""
+        return audience == EVERYTHING or audience in self.places
+
+    def after(self, seq: int, audience: Audience = EVERYTHING) -> bytes:
         """What follows event number `seq`; all of it in the usual case, without a copy."""
-        if seq < self.first_seq:
-            return self.body
-        return self.body[self.ends[seq - self.first_seq] :]
+        places = None if audience == EVERYTHING else self.places.get(audience, ())
+        if places is None or len(places) == len(self.ends):
+            return self.body if seq < self.first_seq else self.body[self._end(seq) :]
+        if seq >= self.first_seq:
+            return self._joined([at for at in places if self.first_seq + at > seq])
+        if audience not in self._shared:
+            # Made once for all the tills of a store.
+            self._shared[audience] = self._joined(places)
+        return self._shared[audience]
+
+    def _joined(self, places: Sequence[int]) -> bytes:
+        return b"".join(self.body[self.ends[at - 1] if at else 0 : self.ends[at]] for at in places)
+
+    def _end(self, seq: int) -> int:
+        return self.ends[seq - self.first_seq]
 
 
 class Tail:
@@ -49,27 +73,37 @@ class Tail:
         first = self._chunks[0].first_seq if self._chunks else self.last_seq + 1
         return seq >= first - 1
 
-    def after(self, seq: int) -> tuple[bytes, int]:
-        """The next events after number `seq`, and the number of the last of them.
+    def after(self, seq: int, audience: Audience = EVERYTHING) -> tuple[bytes, int]:
+        """The next events after number `seq` for this audience, and up to where that is all.
 
-        Nothing and `seq` itself when there are none; the caller has asked `reaches_back_to`.
+        Nothing and `seq` itself when there are none; nothing and a greater number when what
+        follows is about the orders of others. The caller has asked `reaches_back_to`.
         """
         if seq >= self.last_seq:
             return b"", seq
         newest = self._chunks[-1]
         if seq < newest.first_seq - 1:
             newest = self._chunks[bisect_right(self._chunks, seq, key=attrgetter("last_seq"))]
-        return newest.after(seq), newest.last_seq
+        return newest.after(seq, audience), newest.last_seq
+
+    def concerns(self, audience: Audience) -> bool:
+        """Whether the newest chunk has anything for this audience."""
+        return bool(self._chunks) and self._chunks[-1].concerns(audience)
 
 
 def write_chunk(events: Iterable[JournalEvent]) -> Chunk:
     """Write events, at least one, as a stream carries them."""
     body, ends, numbers = bytearray(), [], []
-    for event in events:
+    places: defaultdict[Audience, list[int]] = defaultdict(list)
+    for place, event in enumerate(events):
         body += write_event(event)
         ends.append(len(body))
         numbers.append(event.seq)
-    return Chunk(numbers[0], numbers[-1], bytes(body), tuple(ends))
+        if event.store_id is not None:
+            places[Audience(store_id=event.store_id)].append(place)
+        if event.account_id is not None:
+            places[Audience(account_id=event.account_id)].append(place)
+    return Chunk(numbers[0], numbers[-1], bytes(body), tuple(ends), dict(places))
 
 
 def write_event(event: JournalEvent) -> bytes:

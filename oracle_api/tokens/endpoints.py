@@ -21,7 +21,7 @@ JWKS_PATH: Final = "/.well-known/jwks.json"
 JWKS_CACHE_SECONDS: Final = 300
 
 REFRESH_COOKIE: Final = "billcoin_refresh"
-_ACCESS_COOKIE_PATH: Final = "/api/v1/orders"
+_ACCESS_COOKIE_PATH: Final = "/api/v1"
 
 _Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 

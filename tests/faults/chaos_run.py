@@ -237,8 +237,6 @@ async def write_order(connection: Connection, order: NaiveOrder, chain_id: int) 
         required_finality=Finality(order.finality),
         created_at=now,
         expires_at=order.expires_at,
-        idempotency_key=order.id,
-        request_digest=b"",
         customer=order.customer,
     )
     async with connection.transaction():

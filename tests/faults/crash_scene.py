@@ -127,8 +127,6 @@ def new_order(
         required_finality=finality,
         created_at=_CREATED,
         expires_at=expires_at,
-        idempotency_key=order_id,
-        request_digest=b"",
         customer=CUSTOMERS[number % len(CUSTOMERS)],
     )
 

@@ -18,6 +18,7 @@ from oracle_api.access.office import Office
 from oracle_api.access.passwords import Passwords
 from oracle_api.access.principal import Role, Scope
 from oracle_api.accounts.service import OFFICE_COMMAND, AccountService
+from oracle_api.stream.hub import StreamLimits
 
 OFFICE = {"name": "Student Office", "contact": "+60 3 1234 5678"}
 PASSWORD = "correct horse battery"
@@ -129,7 +130,9 @@ class Guarded:
 
 
 @contextlib.asynccontextmanager
-async def guarded_oracle(ledger: Ledger, **changes: Any) -> AsyncIterator[Guarded]:
+async def guarded_oracle(
+    ledger: Ledger, *, limits: StreamLimits | None = None, **changes: Any
+) -> AsyncIterator[Guarded]:
     watch = Watch()
     settings = settings_for(
         ledger.url,
@@ -138,6 +141,6 @@ async def guarded_oracle(ledger: Ledger, **changes: Any) -> AsyncIterator[Guarde
         office_contact=OFFICE["contact"],
         **changes,
     )
-    async with served(settings, clock=watch) as client:
+    async with served(settings, limits=limits, clock=watch) as client:
         await until_journal_is_read(client)
         yield Guarded(client, ledger, watch)

@@ -96,8 +96,6 @@ class Market:
             required_finality=finality,
             created_at=now,
             expires_at=int(now.timestamp()) + lives_seconds,
-            idempotency_key=order_id,
-            request_digest=b"",
             customer=customer,
         )
         async with self.ledger.transaction():

@@ -121,8 +121,6 @@ def new_order(
         "required_finality": finality,
         "created_at": NOW,
         "expires_at": expires_at,
-        "idempotency_key": f"key-{name}",
-        "request_digest": name.encode(),
     }
     return NewOrder(**(fields | changes))
 

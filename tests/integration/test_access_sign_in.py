@@ -372,7 +372,7 @@ async def test_a_page_keeps_its_session_in_cookies_that_no_script_reads(guarded:
         refresh_cookie,
     )
     assert re.fullmatch(
-        r"billcoin_access=[\w.-]+; Path=/api/v1/orders; Max-Age=900; HttpOnly; SameSite=Strict",
+        r"billcoin_access=[\w.-]+; Path=/api/v1; Max-Age=900; HttpOnly; SameSite=Strict",
         access_cookie,
     )
     cookie = {"Cookie": refresh_cookie.partition(";")[0]}

@@ -10,6 +10,8 @@ import pytest
 from oracle_support import ANYWHERE, Client, Ledger, Pay, served, settings_for, tx
 
 from ledger.errors import RejectedError
+from oracle_api.access.principal import OPEN
+from oracle_api.idempotency import idempotency_key
 from oracle_api.loyalty.students import students_of
 from oracle_api.orders.requests import NewOrderRequest
 
@@ -127,13 +129,19 @@ async def test_a_student_id_is_nowhere_in_the_clear(
     assert STUDENT not in seen
     assert STUDENT.encode().hex() not in seen
     # Nor can it be found by trying all ids against what is stored of the request.
-    digest, customer = await ledger.connection.fetchrow(
-        "SELECT request_digest, customer FROM orders WHERE idempotency_key = 'mine'"
+    digest = await ledger.connection.fetchval(
+        "SELECT request_digest FROM idempotency WHERE key = 'mine'"
+    )
+    customer = await ledger.connection.fetchval(
+        "SELECT customer FROM orders WHERE id = $1", order["id"]
     )
     assert len(customer) == 32
     request = NewOrderRequest(amountMyr="1.80", studentId=STUDENT)
-    assert request.digest(None) != digest
-    assert request.digest(customer) == digest
+    for known, is_same in ((None, False), (customer, True)):
+        key = idempotency_key(
+            "mine", OPEN, route="POST /api/v1/orders", request=request.canonical(known)
+        )
+        assert (key.request_digest == digest) is is_same
 
 
 async def test_the_same_key_for_another_student_is_refused(client: Client) -> None:

@@ -17,7 +17,6 @@ from store_world import (
     ref,
 )
 
-from ledger.errors import RejectedError
 from ledger.order import Status
 from ledger.store.advance import claim_transfers, insert_blocks, insert_transfers
 from ledger.store.cursor import TipMovedError
@@ -180,35 +179,6 @@ async def test_a_reader_never_misses_an_event_however_many_write(
     assert seen == list(range(1, len(seen) + 1))
     assert len(seen) > WRITERS * ORDERS_EACH
     await ledger.require_sound()
-
-
-async def test_one_idempotency_key_makes_one_order_however_often_it_comes(
-    ledger: Ledger, ledger_url: str
-) -> None:
-    """Each attempt has an id of its own, as the oracle draws one for every request."""
-    pool = await open_pool(ledger_url, application_name="test", max_size=WRITERS)
-
-    async def attempt(number: int) -> tuple[str, bool]:
-        order = new_order(f"{number}", idempotency_key="one", request_digest=b"same")
-        async with pool.acquire() as connection, connection.transaction():
-            return await insert_order(connection, order, event=created(order), now=NOW)
-
-    answers = await asyncio.gather(*(attempt(number) for number in range(4 * WRITERS)))
-    await pool.close()
-    assert len({order_id for order_id, _ in answers}) == 1
-    assert [was_there for _, was_there in answers].count(False) == 1
-    assert await read_last_seq(ledger.connection) == 1
-
-
-async def test_a_key_that_came_with_another_request_is_refused(ledger: Ledger) -> None:
-    await ledger.order("milk", idempotency_key="one", request_digest=b"a")
-    with pytest.raises(RejectedError) as refused:
-        await ledger.order("bread", idempotency_key="one", request_digest=b"b")
-    assert (refused.value.code, refused.value.param) == (
-        "idempotency_key_reused",
-        "Idempotency-Key",
-    )
-    assert await read_last_seq(ledger.connection) == 1
 
 
 async def test_only_one_session_leads_until_it_ends(ledger_url: str) -> None:
