@@ -215,7 +215,6 @@ class OrderService:
         return items, Sen(total)
 
 
-<<<<<<< HEAD
 async def _cursor(connection: Connection, chain_id: int) -> Cursor:
     cursor = await read_cursor(connection, chain_id)
     if cursor is None:
@@ -223,12 +222,8 @@ async def _cursor(connection: Connection, chain_id: int) -> Cursor:
     return cursor
 
 
-async def _existing(connection: Connection, order_id: str) -> PaidOrder:
-    found = await read_with_payments(connection, order_id)
-=======
 async def _existing(connection: Connection, order_id: str, audience: Audience) -> PaidOrder:
     found = await read_with_payments(connection, order_id, audience)
->>>>>>> 919427e (Show each account its own orders only; idempotency keys of an account's own, for a day)
     if found is None:
         raise order_not_found()
     return found
