@@ -78,6 +78,10 @@ def serve() -> None:
       BILLCOIN_STUDENT_HASH_KEY_FILE         the file that holds them. Without: no loyalty points
                                              (on loopback a key is made up, for development)
       BILLCOIN_CATALOGUE                     JSON: [{"sku", "name", "priceMyr"}, ...]
+      BILLCOIN_WEBHOOK_KEYS_FILE ()          what encrypts webhooks' secrets: a name, a blank and 32
+                                             bytes in base64 a line; unset: no webhooks
+      BILLCOIN_WEBHOOK_ALLOW_PRIVATE (false) webhooks may lead to this machine and its network: for
+                                             development only
       BILLCOIN_JOBS_METRICS_HOST (127.0.0.1), BILLCOIN_JOBS_METRICS_PORT (none)
                                              where `billcoin-oracle jobs` serves /metrics
       BILLCOIN_ACCESS (accounts)             `open` lets everybody do everything: for development,

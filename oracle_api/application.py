@@ -52,6 +52,7 @@ from oracle_api.stream.snapshot import Snapshots
 from oracle_api.till.routes import router as till_router
 from oracle_api.times import Clock
 from oracle_api.visitor import Door
+from oracle_api.webhooks.endpoints import webhooks_router
 
 
 class Oracle:
@@ -119,6 +120,7 @@ class Oracle:
             attestations_router(attestor),
             loyalty_router(database, LoyaltyService(clock), students),
             refunds_router(database, RefundService(settings, clock), chain_id=settings.chain_id),
+            webhooks_router(settings, database, clock),
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -17,6 +17,8 @@ from oracle_api.prices.documentation import FORECAST, HISTORY
 from oracle_api.refunds import documentation as refunds
 from oracle_api.stream.documentation import STREAM
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
+from oracle_api.webhooks.documentation import ROUTES as WEBHOOKS
+from oracle_api.webhooks.endpoints import PATH as WEBHOOKS_PATH
 
 _REFUNDS: Final = "/api/v1/orders/{order_id}/refunds"
 _REFUND: Final = _REFUNDS + "/{refund_id}"
@@ -42,6 +44,7 @@ _ROUTES: Final = (
     (_REFUND + "/transaction", "post", refunds.RECORD),
     (_REFUND + "/cancel", "post", refunds.CANCEL),
     ("/api/v1/refunds", "get", refunds.LIST),
+    *((WEBHOOKS_PATH + path, method, route) for path, method, route in WEBHOOKS),
 )
 
 

@@ -32,6 +32,7 @@ from oracle_api.loyalty.settings import LoyaltySettings
 from oracle_api.prices.settings import RateSettings
 from oracle_api.relay.settings import RelaySettings
 from oracle_api.relay.signer import signer_of
+from oracle_api.webhooks.settings import WebhookSettings, check_webhooks
 
 RATE_DECIMALS = 8
 """As many as the ledger keeps of an order's rate."""
@@ -110,6 +111,7 @@ DEFAULT_CATALOGUE: tuple[Product, ...] = tuple(
 
 
 class Settings(RateSettings, RelaySettings, BudgetSettings, LoyaltySettings, AccessSettings):
+class Settings(WebhookSettings, RelaySettings, BudgetSettings, LoyaltySettings, AccessSettings):
     """What `billcoin-oracle serve` is told; amounts in sen, addresses 20 bytes."""
 
     database_url: PostgresDsn = Field(validation_alias="DATABASE_URL")
@@ -226,6 +228,7 @@ def read_settings() -> Settings:
     check_access(settings, host=settings.oracle_host)
     _ = settings.student_key  # read now, so that a wrong one is told at once
     signer_of(settings)
+    check_webhooks(settings)
     return settings
 
 

@@ -12,6 +12,7 @@ STAFF: Final = frozenset({Role.TILL, Role.FINANCE, Role.ADMIN})
 BOOKKEEPERS: Final = frozenset({Role.FINANCE, Role.ADMIN})
 READERS_OF_BOOKS: Final = BOOKKEEPERS | {Role.AUDITOR}
 BUYERS: Final = frozenset({Role.STUDENT, Role.PARTNER})
+LISTENERS: Final = frozenset({Role.PARTNER, Role.ADMIN})
 OFFICE: Final = frozenset({Role.ADMIN})
 EVERY_ACCOUNT: Final = frozenset(Role)
 
@@ -69,6 +70,16 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("POST", "/api/v1/orders/{order_id}/refunds/{refund_id}/cancel"): BOOKKEEPERS,
     ("GET", "/api/v1/refunds"): READERS_OF_BOOKS,
     ("GET", "/api/v1/orders/{order_id}/batches"): STAFF | BUYERS,
+    ("POST", "/api/v1/webhooks"): LISTENERS,
+    ("GET", "/api/v1/webhooks"): LISTENERS,
+    ("GET", "/api/v1/webhooks/{webhook_id}"): LISTENERS,
+    ("PATCH", "/api/v1/webhooks/{webhook_id}"): LISTENERS,
+    ("DELETE", "/api/v1/webhooks/{webhook_id}"): LISTENERS,
+    ("POST", "/api/v1/webhooks/{webhook_id}/rotate-secret"): LISTENERS,
+    ("POST", "/api/v1/webhooks/{webhook_id}/test"): LISTENERS,
+    ("POST", "/api/v1/webhooks/{webhook_id}/replay"): LISTENERS,
+    ("GET", "/api/v1/webhooks/{webhook_id}/deliveries"): LISTENERS,
+    ("POST", "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver"): LISTENERS,
 }
 
 ROUTE_SCOPES: Final[Mapping[Route, Scope]] = {
@@ -81,6 +92,19 @@ ROUTE_SCOPES: Final[Mapping[Route, Scope]] = {
     ("POST", "/api/v1/orders/{order_id}/cancel"): Scope.ORDERS_WRITE,
     ("GET", "/api/v1/orders/{order_id}/qr.svg"): Scope.ORDERS_READ,
     ("GET", "/api/v1/orders/{order_id}/batches"): Scope.ORDERS_READ,
+    ("POST", "/api/v1/webhooks"): Scope.WEBHOOKS_MANAGE,
+    ("GET", "/api/v1/webhooks"): Scope.WEBHOOKS_MANAGE,
+    ("GET", "/api/v1/webhooks/{webhook_id}"): Scope.WEBHOOKS_MANAGE,
+    ("PATCH", "/api/v1/webhooks/{webhook_id}"): Scope.WEBHOOKS_MANAGE,
+    ("DELETE", "/api/v1/webhooks/{webhook_id}"): Scope.WEBHOOKS_MANAGE,
+    ("POST", "/api/v1/webhooks/{webhook_id}/rotate-secret"): Scope.WEBHOOKS_MANAGE,
+    ("POST", "/api/v1/webhooks/{webhook_id}/test"): Scope.WEBHOOKS_MANAGE,
+    ("POST", "/api/v1/webhooks/{webhook_id}/replay"): Scope.WEBHOOKS_MANAGE,
+    ("GET", "/api/v1/webhooks/{webhook_id}/deliveries"): Scope.WEBHOOKS_MANAGE,
+    (
+        "POST",
+        "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver",
+    ): Scope.WEBHOOKS_MANAGE,
 }
 """What an API key needs; a route that is for some roles and has no row here takes no API key."""
 

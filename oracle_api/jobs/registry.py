@@ -5,9 +5,16 @@ from typing import Final
 from oracle_api.jobs.upkeep import forget_old_jobs
 from oracle_api.jobs.work import Schedule, Service, Work
 from oracle_api.relay.assembly import watch_relay
+from oracle_api.webhooks.work import forget_old_webhooks, send_webhooks
 
 WORK: Final = Work(
     handlers=(),
-    schedules=(Schedule("jobs.forget", "17 * * * *", forget_old_jobs),),
-    services=(Service("relay.watch", watch_relay),),
+    schedules=(
+        Schedule("jobs.forget", "17 * * * *", forget_old_jobs),
+        Schedule("webhooks.forget", "37 * * * *", forget_old_webhooks),
+    ),
+    services=(
+        Service("relay.watch", watch_relay),
+        Service("webhooks", send_webhooks),
+    ),
 )

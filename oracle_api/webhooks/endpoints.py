@@ -1,0 +1,199 @@
+"""The routes about webhooks."""
+
+from collections import defaultdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from ledger.store.pool import Connection
+from ledger.store.webhook_deliveries import Attempt
+from ledger.store.webhook_log import Delivery, list_attempts, list_deliveries
+from ledger.store.webhooks import Endpoint, list_endpoints
+from oracle_api.database import Database
+from oracle_api.pages import page_document, read_before, read_limit
+from oracle_api.responses import json_of
+from oracle_api.times import Clock
+from oracle_api.webhooks import documentation as told
+from oracle_api.webhooks.again import AgainService
+from oracle_api.webhooks.requests import (
+    ChangeWebhookRequest,
+    NewWebhookRequest,
+    ReplayRequest,
+    RotateSecretRequest,
+    read_delivery_before,
+    read_delivery_id,
+    read_status,
+    read_webhook_id,
+)
+from oracle_api.webhooks.resource import delivery_document, webhook_document
+from oracle_api.webhooks.service import Caller, Signer, WebhookService
+from oracle_api.webhooks.settings import WebhookSettings
+
+PATH = "/api/v1/webhooks"
+
+
+def webhooks_router(settings: WebhookSettings, database: Database, clock: Clock) -> APIRouter:
+    """The routes, around the process's one database."""
+    router = APIRouter(prefix=PATH, tags=["webhooks"])
+    service = WebhookService(settings, clock)
+    routes, deliveries = WebhookRoutes(database, service), DeliveryRoutes(database, service)
+    one, some = "/{webhook_id}", "/{webhook_id}/deliveries"
+    add = router.add_api_route
+    add("", routes.create, methods=["POST"], status_code=201, **told.CREATE)
+    add("", routes.list, methods=["GET"], **told.LIST)
+    add(one, routes.read, methods=["GET"], **told.READ)
+    add(one, routes.change, methods=["PATCH"], **told.CHANGE)
+    add(one, routes.delete, methods=["DELETE"], status_code=204, **told.DELETE)
+    add(f"{one}/rotate-secret", routes.rotate, methods=["POST"], **told.ROTATE)
+    add(f"{one}/test", deliveries.ping, methods=["POST"], status_code=202, **told.TEST)
+    add(f"{one}/replay", deliveries.replay, methods=["POST"], status_code=202, **told.REPLAY)
+    add(some, deliveries.list, methods=["GET"], **told.DELIVERIES)
+    add(
+        f"{some}/{{delivery_id}}/redeliver",
+        deliveries.redeliver,
+        methods=["POST"],
+        status_code=202,
+        **told.REDELIVER,
+    )
+    return router
+
+
+class WebhookRoutes:
+    """Each opens the transaction in which the service works."""
+
+    def __init__(self, database: Database, service: WebhookService) -> None:
+        self._database, self._service = database, service
+
+    async def create(self, request: Request, webhook: NewWebhookRequest) -> Response:
+        """Make an endpoint; its secret is in this answer and in no other."""
+        async with self._database.writing() as connection:
+            endpoint, signer = await self._service.make(connection, _caller(request), webhook)
+        headers = {"location": f"{PATH}/{endpoint.id}"}
+        return json_of(_with_secret(endpoint, [signer]), status=201, headers=headers)
+
+    async def list(
+        self,
+        request: Request,
+        limit: Annotated[str | None, Query(max_length=4)] = None,
+        before: Annotated[str | None, Query(max_length=64)] = None,
+    ) -> Response:
+        """The caller's endpoints, an admin's are everybody's; newest first."""
+        caller, count = _caller(request), read_limit(limit)
+        async with self._database.reading() as connection:
+            found = await list_endpoints(
+                connection,
+                account_id=None if caller.sees_all else caller.principal.account_id,
+                before_id=read_before(before, prefix="whe"),
+                limit=count + 1,
+            )
+            page = [await self._document(connection, one) for one in found[:count]]
+        following = found[count - 1].id if len(found) > count else None
+        return json_of(page_document(page, next_cursor=following))
+
+    async def read(self, request: Request, webhook_id: str) -> Response:
+        """One endpoint."""
+        webhook_id = read_webhook_id(webhook_id)
+        async with self._database.reading() as connection:
+            endpoint = await self._service.find(connection, _caller(request), webhook_id)
+            return json_of(await self._document(connection, endpoint))
+
+    async def change(
+        self, request: Request, webhook_id: str, change: ChangeWebhookRequest
+    ) -> Response:
+        """Change an endpoint."""
+        webhook_id = read_webhook_id(webhook_id)
+        async with self._database.writing() as connection:
+            endpoint = await self._service.change(connection, _caller(request), webhook_id, change)
+            return json_of(await self._document(connection, endpoint))
+
+    async def delete(self, request: Request, webhook_id: str) -> Response:
+        """Delete an endpoint; nothing is sent there any more."""
+        webhook_id = read_webhook_id(webhook_id)
+        async with self._database.writing() as connection:
+            await self._service.delete(connection, _caller(request), webhook_id)
+        return Response(status_code=204)
+
+    async def rotate(
+        self, request: Request, webhook_id: str, rotation: RotateSecretRequest | None = None
+    ) -> Response:
+        """Give an endpoint a new secret, which is in this answer and in no other."""
+        webhook_id, wanted = read_webhook_id(webhook_id), rotation or RotateSecretRequest()
+        async with self._database.writing() as connection:
+            endpoint, _ = await self._service.rotate(
+                connection, _caller(request), webhook_id, wanted
+            )
+            signers = await self._service.signers(connection, webhook_id)
+        return json_of(_with_secret(endpoint, signers))
+
+    async def _document(self, connection: Connection, endpoint: Endpoint) -> dict[str, Any]:
+        return webhook_document(endpoint, await self._service.signers(connection, endpoint.id))
+
+
+class DeliveryRoutes:
+    """The log of an endpoint's deliveries, and what is sent again."""
+
+    def __init__(self, database: Database, service: WebhookService) -> None:
+        self._database, self._service = database, service
+        self._again = AgainService(service)
+
+    async def list(
+        self,
+        request: Request,
+        webhook_id: str,
+        status: Annotated[str | None, Query(max_length=20)] = None,
+        limit: Annotated[str | None, Query(max_length=4)] = None,
+        before: Annotated[str | None, Query(max_length=64)] = None,
+    ) -> Response:
+        """Deliveries with their attempts, newest first."""
+        webhook_id, count = read_webhook_id(webhook_id), read_limit(limit)
+        async with self._database.reading() as connection:
+            await self._service.find(connection, _caller(request), webhook_id)
+            found = await list_deliveries(
+                connection,
+                webhook_id,
+                status=read_status(status),
+                before_id=read_delivery_before(before),
+                limit=count + 1,
+            )
+            page = await _documents(connection, found[:count])
+        following = found[count - 1].id if len(found) > count else None
+        return json_of(page_document(page, next_cursor=following))
+
+    async def redeliver(self, request: Request, webhook_id: str, delivery_id: str) -> Response:
+        """Send a delivery again, whatever became of it."""
+        webhook_id, delivery_id = read_webhook_id(webhook_id), read_delivery_id(delivery_id)
+        async with self._database.writing() as connection:
+            delivery = await self._again.redeliver(
+                connection, _caller(request), webhook_id, delivery_id
+            )
+            return json_of((await _documents(connection, [delivery]))[0], status=202)
+
+    async def replay(self, request: Request, webhook_id: str, wanted: ReplayRequest) -> Response:
+        """Send a range of events again, also those that never were."""
+        webhook_id = read_webhook_id(webhook_id)
+        async with self._database.writing() as connection:
+            count = await self._again.replay(connection, _caller(request), webhook_id, wanted)
+        return json_of({"object": "replay", "webhookId": webhook_id, "events": count}, status=202)
+
+    async def ping(self, request: Request, webhook_id: str) -> Response:
+        """Send an event that means nothing."""
+        webhook_id = read_webhook_id(webhook_id)
+        async with self._database.writing() as connection:
+            delivery = await self._again.ping(connection, _caller(request), webhook_id)
+            return json_of((await _documents(connection, [delivery]))[0], status=202)
+
+
+def _caller(request: Request) -> Caller:
+    return Caller(request.state.principal, request.state.request_id)
+
+
+def _with_secret(endpoint: Endpoint, signers: list[Signer]) -> dict[str, Any]:
+    """An endpoint and its newest secret: for HMAC what to verify with, for ed25519 nothing."""
+    return webhook_document(endpoint, signers) | {"secret": signers[0].secret.shared}
+
+
+async def _documents(connection: Connection, found: list[Delivery]) -> list[dict[str, Any]]:
+    attempts: defaultdict[str, list[Attempt]] = defaultdict(list)
+    for attempt in await list_attempts(connection, [one.id for one in found]):
+        attempts[attempt.delivery_id].append(attempt)
+    return [delivery_document(one, attempts[one.id]) for one in found]
