@@ -34,10 +34,10 @@ WITH e AS MATERIALIZED (
     FOR UPDATE OF e SKIP LOCKED
 ), written AS (
     INSERT INTO webhook_delivery (
-        id, endpoint_id, event_seq, event_type, status, attempt_count, step, next_attempt_at,
-        created_at
+        id, endpoint_id, event_seq, event_type, status, attempt_count, series, step,
+        next_attempt_at, created_at
     )
-    SELECT {DELIVERY_ID}, e.id, v.seq, v.type, 'pending', 0, 0, $2, $2
+    SELECT {DELIVERY_ID}, e.id, v.seq, v.type, 'pending', 0, 0, 0, $2, $2
     FROM e
     JOIN event v ON v.seq > e.cursor AND v.seq <= e.reached
     JOIN orders o ON o.id = v.order_id
@@ -72,18 +72,23 @@ WHERE d.status = 'pending' AND d.attempt_count = 0 AND d.next_attempt_at <= $2
 IS_ACTIVE = f"SELECT true FROM {_ACTIVE} WHERE e.id = $2"  # noqa: S608 - our own constant
 
 READ_DUE = """
-SELECT d.id, d.event_seq, d.event_type, d.attempt_count, d.step, d.created_at,
-       v.data, v.created_at
+SELECT d.id, d.event_seq, d.event_type, d.attempt_count, d.series, d.step,
+       d.created_at, v.data, v.created_at
 FROM webhook_delivery d LEFT JOIN event v ON v.seq = d.event_seq
 WHERE d.endpoint_id = $1 AND d.status = 'pending' AND d.next_attempt_at <= $2
     AND NOT d.id = ANY($3::text[])
 ORDER BY d.next_attempt_at, d.position LIMIT $4
 """
 
-# Compared with what was read: of two processes that believe it theirs, one writes.
+# Compared with what was read: of two processes that believe it theirs, one writes. And one that
+# was asked for again while this attempt was under way stays due.
 RECORD = """
 UPDATE webhook_delivery
-SET attempt_count = $2 + 1, step = step + 1, status = $3, next_attempt_at = $4, finished_at = $5
+SET attempt_count = $2 + 1,
+    step = CASE WHEN series = $3 THEN step + 1 ELSE step END,
+    status = CASE WHEN series = $3 THEN $4 ELSE status END,
+    next_attempt_at = CASE WHEN series = $3 THEN $5::timestamptz ELSE next_attempt_at END,
+    finished_at = CASE WHEN series = $3 THEN $6::timestamptz END
 WHERE id = $1 AND attempt_count = $2
 RETURNING id
 """
@@ -102,6 +107,7 @@ class DueDelivery:
     event_seq: int | None
     event_type: str
     attempt_count: int
+    series: int
     step: int
     created_at: datetime
     data: dict[str, Any] | None
@@ -182,6 +188,7 @@ async def record_attempt(
     connection: Connection,
     attempt: Attempt,
     *,
+    series: int,
     status: str,
     next_attempt_at: datetime | None,
     finished_at: datetime | None,
@@ -189,7 +196,7 @@ async def record_attempt(
     """Write down an attempt and what follows; False when the delivery is gone or was attempted."""
     before = attempt.number - 1
     row = await connection.fetchval(
-        RECORD, attempt.delivery_id, before, status, next_attempt_at, finished_at
+        RECORD, attempt.delivery_id, before, series, status, next_attempt_at, finished_at
     )
     if row is None:
         return False

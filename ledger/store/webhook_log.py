@@ -9,8 +9,8 @@ from ledger.store.webhook_deliveries import DELIVERY_ID, VISIBLE, Attempt
 
 INSERT_PING = """
 INSERT INTO webhook_delivery (
-    id, endpoint_id, event_type, status, attempt_count, step, next_attempt_at, created_at
-) VALUES ($1, $2, $3, 'pending', 0, 0, $4, $4)
+    id, endpoint_id, event_type, status, attempt_count, series, step, next_attempt_at, created_at
+) VALUES ($1, $2, $3, 'pending', 0, 0, 0, $4, $4)
 """
 
 ENDPOINT = """
@@ -42,7 +42,8 @@ WHERE delivery_id = ANY($1::text[]) ORDER BY delivery_id, number
 """
 
 REDELIVER = """
-UPDATE webhook_delivery SET status = 'pending', step = 0, next_attempt_at = $3, finished_at = NULL
+UPDATE webhook_delivery
+SET status = 'pending', series = series + 1, step = 0, next_attempt_at = $3, finished_at = NULL
 WHERE endpoint_id = $1 AND id = $2
 """
 
@@ -61,16 +62,17 @@ SELECT count(*) FROM (
 
 REPLAY = f"""
 INSERT INTO webhook_delivery AS d (
-    id, endpoint_id, event_seq, event_type, status, attempt_count, step, next_attempt_at, created_at
+    id, endpoint_id, event_seq, event_type, status, attempt_count, series, step, next_attempt_at,
+    created_at
 )
-SELECT {DELIVERY_ID}, e.id, v.seq, v.type, 'pending', 0, 0, $4, $4
+SELECT {DELIVERY_ID}, e.id, v.seq, v.type, 'pending', 0, 0, 0, $4, $4
 FROM ({ENDPOINT}) e
 JOIN event v ON v.seq BETWEEN $2 AND $3
 JOIN orders o ON o.id = v.order_id
 WHERE {VISIBLE}
 ORDER BY v.seq
 ON CONFLICT (endpoint_id, event_seq) DO UPDATE
-SET status = 'pending', step = 0, next_attempt_at = $4, finished_at = NULL
+SET status = 'pending', series = d.series + 1, step = 0, next_attempt_at = $4, finished_at = NULL
 """  # noqa: S608 - put together from our own constants
 
 FORGET = "DELETE FROM webhook_delivery WHERE created_at < $1"

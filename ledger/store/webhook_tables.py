@@ -64,6 +64,7 @@ webhook_delivery = Table(
     Column("event_type", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("attempt_count", Integer, nullable=False),
+    Column("series", Integer, nullable=False),
     Column("step", Integer, nullable=False),
     Column("next_attempt_at", TIMESTAMP),
     Column("created_at", TIMESTAMP, nullable=False),
@@ -77,7 +78,7 @@ webhook_delivery = Table(
         postgresql_where=text("status = 'pending'"),
     ),
     Index("webhook_delivery_created", "created_at"),
-    comment="An event on its way to an endpoint; step counts the attempts of the present series.",
+    comment="An event on its way to an endpoint; step counts a series' attempts.",
 )
 
 webhook_attempt = Table(

@@ -74,14 +74,16 @@ INSERT INTO webhook_secret (id, endpoint_id, kind, sealed, created_at) VALUES ($
 # The one in use until `$2`; one that was rotated out before ends now, so that two are the most.
 EXPIRE_SECRETS = """
 UPDATE webhook_secret
-SET expires_at = least(expires_at, CASE WHEN expires_at IS NULL THEN $2 ELSE $3 END::timestamptz)
+SET expires_at = least(
+    expires_at, CASE WHEN expires_at IS NULL THEN $2::timestamptz ELSE $3::timestamptz END
+)
 WHERE endpoint_id = $1
 """
 
 READ_SECRETS = """
 SELECT id, endpoint_id, kind, sealed, created_at, expires_at FROM webhook_secret
 WHERE endpoint_id = $1 AND (expires_at IS NULL OR expires_at > $2)
-ORDER BY created_at DESC, id DESC
+ORDER BY expires_at IS NULL DESC, created_at DESC
 """
 
 LIST_SECRETS = """

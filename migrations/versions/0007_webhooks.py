@@ -171,6 +171,7 @@ CREATE TABLE webhook_delivery (
     event_type text NOT NULL,
     status text NOT NULL,
     attempt_count integer NOT NULL,
+    series integer NOT NULL,
     step integer NOT NULL,
     next_attempt_at timestamptz,
     created_at timestamptz NOT NULL,
@@ -182,7 +183,7 @@ CREATE INDEX webhook_delivery_due ON webhook_delivery (endpoint_id, next_attempt
     WHERE status = 'pending';
 CREATE INDEX webhook_delivery_created ON webhook_delivery (created_at);
 COMMENT ON TABLE webhook_delivery IS
-    'An event on its way to an endpoint; step counts the attempts of the present series.';
+    'An event on its way to an endpoint; step counts a series'' attempts.';
 
 CREATE TABLE webhook_attempt (
     delivery_id text NOT NULL REFERENCES webhook_delivery ON DELETE CASCADE,

@@ -155,6 +155,7 @@ class Lane:
             await record_attempt(
                 connection,
                 attempt,
+                series=delivery.series,
                 status=status,
                 next_attempt_at=following,
                 finished_at=None if following else now,
