@@ -110,8 +110,9 @@ DEFAULT_CATALOGUE: tuple[Product, ...] = tuple(
 )
 
 
-class Settings(RateSettings, RelaySettings, BudgetSettings, LoyaltySettings, AccessSettings):
-class Settings(WebhookSettings, RelaySettings, BudgetSettings, LoyaltySettings, AccessSettings):
+class Settings(
+    WebhookSettings, RateSettings, RelaySettings, BudgetSettings, LoyaltySettings, AccessSettings
+):
     """What `billcoin-oracle serve` is told; amounts in sen, addresses 20 bytes."""
 
     database_url: PostgresDsn = Field(validation_alias="DATABASE_URL")

@@ -38,6 +38,7 @@ async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
 @pytest.fixture
 async def client(ledger: Ledger, settings: Settings) -> AsyncIterator[Client]:
     async with served(settings) as client:
+        assert ledger.tip
         yield client
 
 
