@@ -53,6 +53,8 @@ from oracle_api.till.routes import router as till_router
 from oracle_api.times import Clock
 from oracle_api.visitor import Door
 from oracle_api.webhooks.endpoints import webhooks_router
+from oracle_api.x402.endpoints import x402_router
+from oracle_api.x402.facilitator import Facilitator
 
 
 class Oracle:
@@ -106,6 +108,10 @@ class Oracle:
         relay = relay_of(self._settings, self._database, clock)
         waiting = Waiting(self._database, self.hub)
         self.api.include_router(relay_router(self._settings, relay, waiting))
+        facilitator = None
+        if relay is not None:
+            facilitator = Facilitator(self._settings, self._database, relay, waiting)
+        self.api.include_router(x402_router(self._settings, facilitator))
         return relay
 
     def _routers(self, clock: Clock, attestor: Attestor | None) -> list[APIRouter]:

@@ -15,10 +15,12 @@ from oracle_api.payments.documentation import VALIDATE
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.prices.documentation import FORECAST, HISTORY
 from oracle_api.refunds import documentation as refunds
+from oracle_api.relay import documentation as relay
 from oracle_api.stream.documentation import STREAM
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
 from oracle_api.webhooks.documentation import ROUTES as WEBHOOKS
 from oracle_api.webhooks.endpoints import PATH as WEBHOOKS_PATH
+from oracle_api.x402 import documentation as x402
 
 _REFUNDS: Final = "/api/v1/orders/{order_id}/refunds"
 _REFUND: Final = _REFUNDS + "/{refund_id}"
@@ -28,6 +30,11 @@ _ROUTES: Final = (
     ("/api/v1/batches/{batch_id}", "get", BATCH_READ),
     ("/api/v1/orders/{order_id}/batches", "get", OF_ORDER),
     (SIGNERS_PATH, "get", SIGNERS),
+    (relay.SUBMIT_PATH, "post", relay.SUBMIT),
+    (relay.SHOW_PATH, "get", relay.SHOW),
+    ("/api/v1/x402/supported", "get", x402.SUPPORTED),
+    ("/api/v1/x402/verify", "post", x402.VERIFY),
+    ("/api/v1/x402/settle", "post", x402.SETTLE),
     ("/api/v1/prices/milk", "get", HISTORY),
     ("/api/v1/prices/milk/forecast", "get", FORECAST),
     ("/api/v1/orders", "post", CREATE),

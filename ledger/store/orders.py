@@ -39,6 +39,8 @@ FROM orders
 
 READ = _COLUMNS + "WHERE id = $1"
 
+READ_BY_ADDRESS = _COLUMNS + "WHERE address = $1"
+
 _LIST = (
     _COLUMNS
     + """
@@ -171,6 +173,12 @@ async def read_order_by_id(connection: Connection, order_id: str) -> StoredOrder
 async def is_order_address(connection: Connection, address: bytes) -> bool:
     """Whether whatever is sent there pays an order."""
     return await connection.fetchval(IS_ADDRESS, address) is not None
+
+
+async def read_order_by_address(connection: Connection, address: bytes) -> StoredOrder | None:
+    """The order that is paid at this address, or None."""
+    row = await connection.fetchrow(READ_BY_ADDRESS, address)
+    return None if row is None else _stored(row)
 
 
 async def list_orders(

@@ -54,6 +54,9 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     # The signature is the authority, and an id that nobody can guess the key to what became of it.
     ("POST", "/api/v1/payments/submit"): ANYONE,
     ("GET", "/api/v1/payments/submissions/{submission_id}"): ANYONE,
+    ("GET", "/api/v1/x402/supported"): ANYONE,
+    ("POST", "/api/v1/x402/verify"): ANYONE,
+    ("POST", "/api/v1/x402/settle"): ANYONE,
     ("POST", "/api/v1/orders"): STAFF | BUYERS,
     ("GET", "/api/v1/orders"): STAFF | BUYERS,
     ("GET", "/api/v1/orders/stream"): STAFF | BUYERS,

@@ -9,6 +9,9 @@ from ledger.store.relay_submissions import SubmissionStatus
 from oracle_api.documentation import INTERNAL, json_response, problem_response
 from oracle_api.relay.requests import EXAMPLE
 
+SUBMIT_PATH: Final = "/api/v1/payments/submit"
+SHOW_PATH: Final = "/api/v1/payments/submissions/{submission_id}"
+
 _TEXT: dict[str, Any] = {"type": "string"}
 
 SUBMISSION_EXAMPLE: Final[dict[str, Any]] = {

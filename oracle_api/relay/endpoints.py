@@ -1,7 +1,5 @@
 """The routes that take over authorisations and tell what became of them."""
 
-from typing import Final
-
 import orjson
 from fastapi import APIRouter, Request, Response
 
@@ -9,16 +7,13 @@ from oracle_api.orders.requests import read_order_id
 from oracle_api.preference import applied, preferred_wait
 from oracle_api.problems import UnavailableError
 from oracle_api.relay.authorization import read_signed
-from oracle_api.relay.documentation import SHOW, SUBMIT
+from oracle_api.relay.documentation import SHOW, SHOW_PATH, SUBMIT, SUBMIT_PATH
 from oracle_api.relay.requests import SubmitRequest, read_submission_id
 from oracle_api.relay.resource import write_submission
 from oracle_api.relay.service import Relay
 from oracle_api.relay.service import Request as RelayRequest
 from oracle_api.relay.waiting import Waiting
 from oracle_api.settings import Settings
-
-SUBMIT_PATH: Final = "/api/v1/payments/submit"
-SHOW_PATH: Final = "/api/v1/payments/submissions/{submission_id}"
 
 
 def relay_router(settings: Settings, relay: Relay | None, waiting: Waiting) -> APIRouter:

@@ -14,7 +14,7 @@ from ledger.json_hex import to_hex
 from ledger.payment_uri import format_address
 from ledger.store.cursor import read_cursor
 from ledger.store.observation import read_observation
-from ledger.store.orders import StoredOrder, read_order_by_id
+from ledger.store.orders import StoredOrder, read_order_by_address, read_order_by_id
 from ledger.store.pool import Connection
 from ledger.store.relay_nonces import RelayTransaction, insert_transaction, take_nonce
 from ledger.store.relay_submissions import (
@@ -25,7 +25,6 @@ from ledger.store.relay_submissions import (
     is_order_taken,
     lock_order,
     read_spent,
-    read_submission,
 )
 from oracle_api.database import Database
 from oracle_api.orders.requests import order_not_found
@@ -138,11 +137,20 @@ class Relay:
             RejectedError: `order_not_found`.
             UnavailableError: whatever makes the ledger unsure: the order may be paid already.
         """
-        settings = self._settings
         async with self._database.reading() as connection:
-            order = await read_order_by_id(connection, order_id)
-            cursor = await read_cursor(connection, settings.chain_id)
-            observation = await read_observation(connection, settings.chain_id)
+            await self._require_confidence(connection)
+            return _existing(await read_order_by_id(connection, order_id))
+
+    async def read_order_at(self, address: bytes) -> StoredOrder:
+        """The order whose address this is; otherwise as `read_order`."""
+        async with self._database.reading() as connection:
+            await self._require_confidence(connection)
+            return _existing(await read_order_by_address(connection, address))
+
+    async def _require_confidence(self, connection: Connection) -> None:
+        settings = self._settings
+        cursor = await read_cursor(connection, settings.chain_id)
+        observation = await read_observation(connection, settings.chain_id)
         if cursor is None:
             raise UnavailableError("ledger_empty", DOUBT_DETAIL["ledger_empty"])
         reason = doubt(
@@ -154,14 +162,6 @@ class Relay:
         )
         if reason is not None:
             raise UnavailableError(str(reason), DOUBT_DETAIL[reason])
-        if order is None:
-            raise order_not_found()
-        return order
-
-    async def read(self, submission_id: str) -> StoredSubmission | None:
-        """One submission, or None."""
-        async with self._database.reading() as connection:
-            return await read_submission(connection, submission_id)
 
     async def _known(self, request: Request) -> StoredSubmission | None:
         async with self._database.reading() as connection:
@@ -201,9 +201,7 @@ class Relay:
             await lock_order(connection, order_id)
             if await self._find(connection, request) is not None:
                 return None
-            order = await read_order_by_id(connection, order_id)
-            if order is None:
-                raise order_not_found()
+            order = _existing(await read_order_by_id(connection, order_id))
             require_payable(order, request.signed.authorization)
             if await is_order_taken(connection, order_id):
                 raise RejectedError(
@@ -294,3 +292,9 @@ class Relay:
             log.error("the relay's node is on another chain", chainId=chain_id)
             raise UnavailableError("relay_unavailable", "the relay's node is on another chain")
         self._is_chain_checked = True
+
+
+def _existing(order: StoredOrder | None) -> StoredOrder:
+    if order is None:
+        raise order_not_found()
+    return order

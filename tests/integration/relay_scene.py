@@ -21,7 +21,7 @@ from relay_proxy import RelayProxy
 from contracts import billcoin
 from contracts.abi import call_data
 from contracts.billcoin import Authorization
-from devnet.dev_accounts import dev_account
+from devnet.dev_accounts import DEPLOYER_INDEX, dev_account
 from devnet.token_calls import balance, transfer
 from devnet.transactions import address_of
 from ledger.json_hex import to_hex
@@ -203,6 +203,12 @@ class Scene:
             signature=body["signature"],
         )
         return await self._send(dev_account(STRANGER_INDEX), signed.call_data(), tip_wei)
+
+    async def pay_plainly(self, order: dict[str, Any]) -> None:
+        """Somebody with gas pays the order, for a better price than the relay's."""
+        to = parse_address(order["orderAddress"], param="to")
+        data = transfer(to, Units(int(order["amountDueUnits"])))
+        await self._send(dev_account(DEPLOYER_INDEX), data, 50 * 10**9)
 
     async def cancel(self, nonce: bytes, *, tip_wei: int = 10**9) -> None:
         """The wallet's holder makes an authorisation worthless."""
