@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from indexer import history_commands, operator_commands
+from indexer import history_commands, operator_commands, treasury_command
 from indexer.console import EXIT_UNSOUND, Json, progress_bar, read_settings, read_settings_of, say
 from indexer.console import run as run_to_end
 from indexer.json_logs import configure_logs
@@ -109,6 +109,7 @@ def resume(
 
 history_commands.add_to(app)
 operator_commands.add_to(app)
+treasury_command.add_to(app)
 
 
 def main() -> None:

@@ -25,6 +25,14 @@ DRIFT = Gauge(
     "billcoin_reconciliation_drift_units",
     "Ledger minus chain, in base units: total supply and the sampled balances, summed up.",
 )
+UNMATCHED_TRANSFERS = Gauge(
+    "billcoin_unmatched_transfers",
+    "Transfers to (in) or from (out) the treasury that are no sweep, payment or refund of ours.",
+    ["direction"],
+)
+REFUNDS = Gauge(
+    "billcoin_refunds", "Refunds that are neither settled nor cancelled, by status.", ["status"]
+)
 RECONCILED_AT = Gauge(
     "billcoin_reconciled_timestamp_seconds", "When ledger and chain were last compared."
 )

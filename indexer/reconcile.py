@@ -1,4 +1,4 @@
-"""Compares the ledger's sums with what the token itself says, at the same block."""
+"""Compares the ledger's sums with what the token says, and the treasury's with our own books."""
 
 import asyncio
 import secrets
@@ -13,9 +13,11 @@ from ledger.chain import BlockRef
 from ledger.errors import TransientError
 from ledger.json_hex import read_data, to_hex
 from ledger.keccak import keccak256
+from ledger.refund import RefundStatus
 from ledger.store.balances import read_balances, read_supply, sample_holders
 from ledger.store.cursor import read_cursor
 from ledger.store.pool import DATABASE_AWAY, Connection, connect
+from ledger.store.treasury import TreasuryStatement, read_statement
 from ledger.units import Units
 
 log = structlog.get_logger(__name__)
@@ -35,6 +37,7 @@ class Reconciliation:
     block: BlockRef
     supply_drift: int
     balance_drifts: dict[bytes, int]
+    treasury: TreasuryStatement
 
     @property
     def total_drift(self) -> int:
@@ -92,6 +95,7 @@ async def reconcile(
         )
         supply = await read_supply(connection, chain_id, tip.number)
         balances = await read_balances(connection, chain_id, tip.number, holders)
+        treasury = await read_statement(connection, chain_id, tip.number)
     said = _Token(sources, token, tip)
     if not await said.is_deployed():
         return None
@@ -100,7 +104,7 @@ async def reconcile(
     holding, _ = await sources.opinions(tip)
     if not holding:
         return None
-    return Reconciliation(tip, supply_drift, drifts)
+    return Reconciliation(tip, supply_drift, drifts, treasury)
 
 
 class _Token:
@@ -132,6 +136,7 @@ def _tell(found: Reconciliation | None) -> None:
         return
     metrics.DRIFT.set(found.total_drift)
     metrics.RECONCILED_AT.set(time.time())
+    _tell_treasury(found.treasury)
     if found.total_drift:
         log.error(
             "ledger_drifts",
@@ -145,3 +150,11 @@ def _tell(found: Reconciliation | None) -> None:
         )
     else:
         log.info("reconciled", block=found.block.number, holders=len(found.balance_drifts))
+
+
+def _tell_treasury(sums: TreasuryStatement) -> None:
+    for direction, count in (("in", sums.unmatched_in_count), ("out", sums.unmatched_out_count)):
+        metrics.UNMATCHED_TRANSFERS.labels(direction).set(count)
+    for status in RefundStatus:
+        if status not in {RefundStatus.SETTLED, RefundStatus.CANCELLED}:
+            metrics.REFUNDS.labels(status).set(sums.refunds_by_status.get(status, 0))

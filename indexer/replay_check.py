@@ -16,6 +16,7 @@ from ledger.store.replay import (
     StoredStanding,
     count_inconsistencies,
     find_misclaimed,
+    find_refunds_off,
     read_block_hashes,
     read_standings_after,
     read_start,
@@ -133,6 +134,10 @@ def _compare_order(item: StoredStanding, depths: Depths) -> str | None:
 async def _compare_claims(connection: Connection, chain_id: int, differences: list[str]) -> None:
     for number, log_index in await find_misclaimed(connection, chain_id):
         differences.append(f"block {number}, log {log_index}: not claimed by the order it pays")
+    differences += [
+        f"refund {refund_id}: status, entries and proofs differ"
+        for refund_id in await find_refunds_off(connection, chain_id)
+    ]
     for what, count in (await count_inconsistencies(connection, chain_id)).items():
         if count:
             differences.append(f"{count} {what.replace('_', ' ')}")

@@ -14,6 +14,13 @@ LEFT JOIN payment_proof f
     ON (f.chain_id, f.tx_hash, f.block_hash) = (t.chain_id, t.tx_hash, t.block_hash)
 WHERE b.chain_id = $1 AND b.number >= $2 AND b.canonical AND f.tx_hash IS NULL
 UNION
+SELECT t.block_number, t.block_hash, t.tx_hash, t.tx_index
+FROM refund_claim k
+JOIN transfer t USING (chain_id, block_hash, log_index)
+LEFT JOIN payment_proof f
+    ON (f.chain_id, f.tx_hash, f.block_hash) = (t.chain_id, t.tx_hash, t.block_hash)
+WHERE k.chain_id = $1 AND t.block_number >= $2 AND t.canonical AND f.tx_hash IS NULL
+UNION
 SELECT e.block_number, e.block_hash, e.tx_hash, e.tx_index
 FROM contract_event e
 LEFT JOIN payment_proof f
@@ -32,10 +39,13 @@ ON CONFLICT DO NOTHING
 READ = """
 SELECT f.tx_hash IS NOT NULL AS is_stored, f.document
 FROM transfer t
-JOIN payment p USING (chain_id, block_hash, log_index)
+LEFT JOIN payment p USING (chain_id, block_hash, log_index)
+LEFT JOIN refund_claim k USING (chain_id, block_hash, log_index)
 LEFT JOIN payment_proof f
     ON (f.chain_id, f.tx_hash, f.block_hash) = (t.chain_id, t.tx_hash, t.block_hash)
-WHERE t.chain_id = $1 AND t.tx_hash = $2 AND t.canonical LIMIT 1
+WHERE t.chain_id = $1 AND t.tx_hash = $2 AND t.canonical
+    AND (p.order_id IS NOT NULL OR k.refund_id IS NOT NULL)
+LIMIT 1
 """
 
 

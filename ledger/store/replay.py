@@ -60,6 +60,38 @@ FROM journal j LEFT JOIN event e ON true GROUP BY j.last_seq
 START = "SELECT start_number FROM chain WHERE chain_id = $1"
 
 
+# Where the entries of each refund leave its amount, against where its status says that it is; and
+# what the claims prove, against the same.
+REFUNDS_OFF = """
+SELECT r.id FROM refund r
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(CASE WHEN e.credit = 'treasury' THEN e.amount
+                             WHEN e.debit = 'treasury' THEN -e.amount END), 0) AS gone,
+           coalesce(sum(CASE WHEN e.credit = 'promised' THEN e.amount
+                             WHEN e.debit = 'promised' THEN -e.amount END), 0) AS promised
+    FROM refund_entry e WHERE e.refund_id = r.id
+) books ON true
+LEFT JOIN LATERAL (
+    SELECT count(*) AS proofs, count(*) FILTER (
+        WHERE t.sender = c.treasury AND t.recipient = r.recipient AND t.amount = r.amount
+            AND t.block_number > r.since_number
+    ) AS right_proofs
+    FROM refund_claim k
+    JOIN transfer t USING (chain_id, block_hash, log_index)
+    JOIN chain c ON c.chain_id = t.chain_id
+    WHERE k.refund_id = r.id AND t.canonical
+) chain ON true
+WHERE r.chain_id = $1 AND (
+    chain.proofs <> (r.status IN ('verified', 'settled'))::integer
+    OR chain.proofs <> chain.right_proofs
+    OR books.gone <> CASE WHEN r.status IN ('verified', 'settled') THEN r.amount ELSE 0 END
+    OR books.promised <> CASE WHEN r.status IN ('requested', 'sent', 'mismatched', 'reversed')
+                         THEN r.amount ELSE 0 END
+)
+ORDER BY r.id LIMIT 10
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredStanding:
     """An order, its canonical payments, and what was stored as following from them."""
@@ -116,6 +148,11 @@ async def read_standings_after(
 async def find_misclaimed(connection: Connection, chain_id: int) -> list[tuple[int, int]]:
     """Canonical transfers to an order that no or another order claims: (block, log index)."""
     return [tuple(row) for row in await connection.fetch(MISCLAIMED, chain_id)]
+
+
+async def find_refunds_off(connection: Connection, chain_id: int) -> list[str]:
+    """The ids of refunds whose status, entries and proofs do not say the same."""
+    return [row["id"] for row in await connection.fetch(REFUNDS_OFF, chain_id)]
 
 
 async def count_inconsistencies(connection: Connection, chain_id: int) -> dict[str, int]:

@@ -24,7 +24,7 @@ PAYMENT_EXAMPLE = {
     "blockNumber": 4211,
     "blockHash": "0x" + "a1" * 32,
     "amount": "0.25",
-    "sender": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+    "sender": "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
     "confirmedAt": "2026-04-10T08:15:23Z",
 }
 

@@ -19,7 +19,9 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
         "content": {"application/json": {}},
     },
     400: {"description": "`tx_hash_invalid`"},
-    404: {"description": "`payment_not_found`: the transaction pays no order of ours"},
+    404: {
+        "description": "`payment_not_found`: the transaction pays no order and no refund of ours"
+    },
     503: {"description": "`proof_pending`: it is being made, try again in a moment"},
 }
 
@@ -44,7 +46,9 @@ def proofs_router(database: Database, *, chain_id: int) -> APIRouter:
             stored = await read_proof(connection, chain_id, bytes.fromhex(tx_hash[2:]))
         if stored is None:
             raise RejectedError(
-                "payment_not_found", "this transaction pays no order of ours", param="txHash"
+                "payment_not_found",
+                "this transaction pays no order and no refund of ours",
+                param="txHash",
             )
         if not stored.is_stored:
             raise UnavailableError("proof_pending", "the proof is being made; try again")

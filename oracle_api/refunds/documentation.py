@@ -26,7 +26,7 @@ REFUND_EXAMPLE: dict[str, Any] = {
     "note": "paid once more from another phone",
     "amount": "0.25",
     "amountUnits": "250000000000000000",
-    "to": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+    "to": "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
     "requestedBy": "acc_01jrej00000000000000000000",
     "createdAt": "2026-04-10T09:15:20.113Z",
     "txHash": "0x" + "5c" * 32,

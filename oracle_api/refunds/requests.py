@@ -41,7 +41,7 @@ class NewRefundRequest(BaseModel):
             "examples": [
                 {
                     "amount": "0.25",
-                    "to": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+                    "to": "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
                     "reason": "duplicate_payment",
                     "note": "paid once more from another phone",
                 }

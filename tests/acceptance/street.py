@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import rlp
+from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
 from shop import Shop
 
@@ -13,6 +14,7 @@ from devnet import token_calls
 from devnet.dev_accounts import DEPLOYER_INDEX, dev_account
 from devnet.transactions import Message, address_of, send
 from ledger.keccak import keccak256
+from ledger.order_address import order_key
 from ledger.payment_uri import parse_address
 from ledger.units import Units, parse_bill
 
@@ -99,6 +101,22 @@ class Street:
         return await self.shop.node.quantity(
             "eth_getTransactionCount", self.payer.address, "latest"
         )
+
+    async def sweep(self, *orders: dict[str, Any]) -> str:
+        """Let anybody forward what these orders received to the treasury."""
+        deployment = self.shop.manifest.deployment
+        keys = [order_key(order["id"]) for order in orders]
+        call = keccak256(b"sweep(address,address,bytes32[])")[:4] + encode(
+            ["address", "address", "bytes32[]"], [self.token, deployment.treasury, keys]
+        )
+        return await self.send(call, to=deployment.vault_factory)
+
+    async def call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
+        """Ask the oracle for anything else."""
+        url = f"{self.shop.url}/api/v1{path}"
+        async with self.shop.http.request(method, url, **options) as answer:
+            said: dict[str, Any] = await answer.json()
+            return answer.status, said
 
     async def reorganise(self, depth: int, *placed: tuple[str, int]) -> None:
         """Replace the newest blocks; raw transactions go into the n-th new one."""

@@ -34,7 +34,7 @@ from ledger.store.refunds import (
     lock_refundable,
     record_transaction,
 )
-from ledger.store.replay import count_inconsistencies, find_misclaimed
+from ledger.store.replay import count_inconsistencies, find_misclaimed, find_refunds_off
 from ledger.store.standings import refresh_standings
 from ledger.store.switch import Outcome, Step, apply_step
 from ledger.transfer import Transfer
@@ -240,6 +240,7 @@ class Ledger:
         found = await count_inconsistencies(self.connection, CHAIN_ID)
         assert found == dict.fromkeys(found, 0)
         assert await find_misclaimed(self.connection, CHAIN_ID) == []
+        assert await find_refunds_off(self.connection, CHAIN_ID) == []
         cursor = await self.cursor()
         assert cursor.tip == ref(self.tip)
         rows = await self.connection.fetch(

@@ -23,6 +23,7 @@ from ledger.order import Finality, Status
 from ledger.refund import RefundStatus
 from ledger.store.orders import insert_order, mark_cancelled
 from ledger.store.pool import Connection
+from ledger.store.replay import find_refunds_off
 from ledger.store.standings import refresh_standings
 from ledger.store.switch import Step, apply_step
 
@@ -135,6 +136,7 @@ async def test_a_block_transaction_is_all_or_nothing(ledger: Ledger) -> None:
     assert count >= 20
     assert await ledger.refund_status(kept) is RefundStatus.VERIFIED
     assert await ledger.refund_status(lost) is RefundStatus.REVERSED
+    assert await find_refunds_off(ledger.connection, CHAIN_ID) == []
     orders = (moved, gone, fresh, expiring, deep)
     assert [await ledger.status(order) for order in orders] == [
         Status.PAID,
