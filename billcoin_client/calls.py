@@ -41,7 +41,9 @@ class Call(Generic[Result]):
 def create_order(
     items: Mapping[str, int] | None,
     amount_myr: Amount | None,
+    *,
     reference: str | None,
+    expires_in_seconds: int | None,
     idempotency_key: str | None,
 ) -> Call[Order]:
     """An order; a key of ours makes repeating it safe."""
@@ -52,6 +54,8 @@ def create_order(
         body["amountMyr"] = plain(amount_myr)
     if reference is not None:
         body["reference"] = reference
+    if expires_in_seconds is not None:
+        body["expiresInSeconds"] = expires_in_seconds
     key = idempotency_key or str(uuid.uuid4())
     headers = {"Idempotency-Key": key}
     return Call("POST", "/api/v1/orders", _order, body=body, headers=headers)

@@ -63,14 +63,24 @@ class BillcoinClient:
         items: Mapping[str, int] | None = None,
         amount_myr: Amount | None = None,
         reference: str | None = None,
+        expires_in_seconds: int | None = None,
         idempotency_key: str | None = None,
     ) -> Order:
         """Make an order of either items (sku to quantity) or an amount in ringgit.
 
         Give an `idempotency_key` of your own (your order's number), so that even your program's
-        restart makes no second order; without one it is new with each call.
+        restart makes no second order; without one it is new with each call. An order can be paid
+        for as long as the oracle allows, or for fewer seconds with `expires_in_seconds`.
         """
-        return self._send(calls.create_order(items, amount_myr, reference, idempotency_key))
+        return self._send(
+            calls.create_order(
+                items,
+                amount_myr,
+                reference=reference,
+                expires_in_seconds=expires_in_seconds,
+                idempotency_key=idempotency_key,
+            )
+        )
 
     def get_order(self, order_id: str, *, wait: float = 0, known: Order | None = None) -> Order:
         """An order; with `wait` (seconds) the answer is held while it stays as it is.

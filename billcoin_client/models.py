@@ -48,6 +48,7 @@ class Payment:
     log_index: int
     block_number: int
     block_hash: str
+    sender: str
     amount: Decimal
     confirmed_at: datetime
 
@@ -74,10 +75,14 @@ class Order:
     items: tuple[Item, ...]
     amount_myr: Decimal
     rate_myr_per_bill: Decimal
+    rate_source: str
+    rate_updated_at: datetime | None
+    rate_age_seconds: int | None
     amount_due: Decimal
     amount_due_units: int
     amount_received: Decimal
     amount_owed_back: Decimal
+    amount_refunded: Decimal
     chain_id: int
     token: str
     order_address: str

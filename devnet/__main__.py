@@ -6,6 +6,7 @@ from devnet.chain_commands import deploy, faucet
 from devnet.console import fail
 from devnet.demo_commands import demo
 from devnet.faulty_node_commands import faulty_node
+from devnet.sandbox_commands import sandbox
 from devnet.sensor_commands import sensor
 from devnet.wallet_commands import wallet_app
 from ledger.errors import LedgerError
@@ -21,6 +22,7 @@ app.command()(demo)
 app.command()(deploy)
 app.command()(faucet)
 app.command()(faulty_node)
+app.command()(sandbox)
 app.command()(sensor)
 
 

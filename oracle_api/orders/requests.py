@@ -56,6 +56,7 @@ class NewOrderRequest(BaseModel):
         | None
     ) = None
 
+    expiresInSeconds: Annotated[int, Field(ge=1, le=86_400)] | None = None  # noqa: N815
     studentId: StudentId | None = Field(default=None, repr=False)  # noqa: N815
 
     def canonical(self, customer: bytes | None) -> bytes:
@@ -65,6 +66,9 @@ class NewOrderRequest(BaseModel):
         id itself anybody could find the id by trying all there are.
         """
         asked = self.model_dump(exclude={"studentId"})
+        if self.expiresInSeconds is None:
+            # As it was before there was this field, which a repeated request may meet.
+            del asked["expiresInSeconds"]
         return orjson.dumps(asked, option=orjson.OPT_SORT_KEYS) + (customer or b"")
 
 

@@ -178,13 +178,24 @@ class OrderService:
             required_finality=settings.confirmation_policy.required_finality(amount),
             created_at=to_datetime(now),
             expires_at=expiry(
-                int(now), tip_timestamp=tip_timestamp, ttl_seconds=settings.order_ttl_seconds
+                int(now), tip_timestamp=tip_timestamp, ttl_seconds=self._lifetime_seconds(request)
             ),
             account_id=principal.account_id,
             customer=customer,
             payer_exposure_limit=settings.payer_exposure_limit_myr,
             store_exposure_limit=settings.store_exposure_limit_myr,
         )
+
+    def _lifetime_seconds(self, request: NewOrderRequest) -> int:
+        longest = self._settings.order_ttl_seconds
+        asked = request.expiresInSeconds
+        if asked is not None and asked > longest:
+            raise RejectedError(
+                "expiry_invalid",
+                f"an order can be paid for at most {longest} seconds",
+                param="expiresInSeconds",
+            )
+        return longest if asked is None else asked
 
     def _price(self, request: NewOrderRequest) -> tuple[list[dict[str, Any]], Sen]:
         if (request.items is None) is (request.amountMyr is None):

@@ -99,13 +99,20 @@ async def test_an_order_is_made_found_listed_and_cancelled_without_asyncio(
                 False,
             )
 
+            brief = client.create_order(amount_myr="1.80", expires_in_seconds=5)
+            assert brief.expires_at - brief.created_at <= timedelta(seconds=5)
+            assert client.cancel_order(brief.id).status == "cancelled"
+            with pytest.raises(RequestInvalidError) as too_long:
+                client.create_order(amount_myr="1.80", expires_in_seconds=901)
+            assert too_long.value.param == "expiresInSeconds"
+
             more = [client.create_order(amount_myr=Decimal("1.80")) for _ in range(4)]
             listed = list(client.iter_orders(page_size=2))
             assert [one.id for one in listed] == sorted(
                 (one.id for one in (made, *more)), reverse=True
             )
             assert client.cancel_order(more[0].id).status == "cancelled"
-            assert [one.id for one in client.iter_orders("cancelled")] == [more[0].id]
+            assert [one.id for one in client.iter_orders("cancelled")] == [more[0].id, brief.id]
 
     await asyncio.to_thread(work)
     assert ledger.tip

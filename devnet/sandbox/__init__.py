@@ -1,0 +1,1 @@
+"""Produces each answer of the oracle on purpose, on a real chain."""
