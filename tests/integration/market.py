@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -171,10 +171,13 @@ async def wait_for(condition: Callable[[], Awaitable[bool]], what: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_market(database_url: str, *, economy: bool = False) -> AsyncIterator[Market]:
+async def open_market(
+    database_url: str, *, economy: bool = False, attestation_signers: Sequence[bytes] = ()
+) -> AsyncIterator[Market]:
     """A fresh chain with the contracts on it; the deployer has 1,000,000 BILL.
 
     With `economy` the milk economy is there too, open, and followed by the indexer.
+    With `attestation_signers` there is a verifier that trusts them.
     """
     accounts = economy_accounts() if economy else None
     async with anvil(slots_in_an_epoch=2) as chain, open_node(chain.http_url) as node:
@@ -185,6 +188,7 @@ async def open_market(database_url: str, *, economy: bool = False) -> AsyncItera
             treasury=address_of(dev_account(TREASURY_INDEX)),
             node_ws_url=chain.ws_url,
             economy=accounts,
+            attestation_signers=attestation_signers,
         )
         if accounts is not None and manifest.economy is not None:
             await open_economy(

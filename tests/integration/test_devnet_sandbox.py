@@ -4,16 +4,12 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
-from market import Market, indexing, open_market
-from oracle_support import Client, served, until_journal_is_read
+from demo_support import Demo, open_demo
 
-from devnet.databases import fresh_database
-from devnet.manifest import write_manifest
 from devnet.sandbox import scene as scene_module
 from devnet.sandbox.bundle import calls_init_code
 from devnet.sandbox.chain_control import blocks_held_back
@@ -22,39 +18,17 @@ from devnet.sandbox.situations import SITUATIONS
 from devnet.services import console_script
 from ledger.errors import RejectedError, TransientError
 from ledger.verdict import Code
-from oracle_api.settings import Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@dataclass
-class Demo:
-    market: Market
-    client: Client
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def demo(postgres_url: str, migrated_template: str) -> AsyncIterator[Demo]:
-    """What a demo runs, made once: chain, indexer and oracle."""
-    async with (
-        fresh_database(postgres_url, template=migrated_template) as url,
-        open_market(url) as market,
-    ):
-        deployment = market.manifest.deployment
-        settings = Settings(
-            DATABASE_URL=url,
-            chain_id=deployment.chain_id,
-            token_address=deployment.token,
-            vault_factory_address=deployment.vault_factory,
-            vault_implementation_address=deployment.vault_implementation,
-            treasury_address=deployment.treasury,
-            oracle_port=0,
-            access="open",
-        )
-        async with indexing(market), served(settings) as client:
-            await market.until_tip()
-            await until_journal_is_read(client)
-            yield Demo(market, client)
+async def demo(
+    postgres_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Demo]:
+    home = tmp_path_factory.mktemp("demo")
+    async with open_demo(postgres_url, template=migrated_template, home=home) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
@@ -93,14 +67,12 @@ async def test_an_answer_that_never_comes_is_told(
         await produce(wrong, demo.market.manifest, oracle_url=demo.client.base, api_key=None)
 
 
-async def test_the_command_shows_what_it_did(demo: Demo, tmp_path: Path) -> None:
-    write_manifest(tmp_path, demo.market.manifest.variables())
-
+async def test_the_command_shows_what_it_did(demo: Demo) -> None:
     async def run(*arguments: str) -> tuple[int | None, str, str]:
         process = await asyncio.create_subprocess_exec(
             console_script("billcoin-devnet"),
             *("sandbox", *arguments),
-            env={"PATH": "", "BILLCOIN_HOME": str(tmp_path), "ORACLE": demo.client.base},
+            env=demo.environment(),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

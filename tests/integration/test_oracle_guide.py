@@ -1,60 +1,139 @@
 """docs/partner.md says what is so: its commands run, its codes are ours."""
 
 import asyncio
-import os
+import json
 import re
 import shutil
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from oracle_support import open_ledger, served, settings_for
+import pytest_asyncio
+from demo_support import Demo, open_demo
+
+from devnet.sandbox.run import produce
+from devnet.sandbox.situations import SITUATIONS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "partner.md").read_text(encoding="utf-8")
+OURS = (
+    "From zero to a validated payment in five minutes",
+    "The same in Python",
+    "Try every answer",
+    "Refunds",
+)
+"""The sections whose commands run here, in a demo."""
+
+THEIRS = {"Paying without gas": "test_relay.py"}
+"""The sections whose commands need more than a demo, and the tests that run them."""
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+def sections() -> dict[str, str]:
+    parts = re.split(r"^## (.+)$", GUIDE, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-async def output_of(*command: str, oracle: str) -> str:
-    process = await asyncio.create_subprocess_exec(
+def blocks(section: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", sections()[section], re.DOTALL)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def demo(
+    postgres_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Demo]:
+    home = tmp_path_factory.mktemp("demo")
+    async with open_demo(postgres_url, template=migrated_template, home=home) as opened:
+        yield opened
+
+
+async def start(demo: Demo, *command: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         *command,
-        env=os.environ | {"ORACLE": oracle},
+        env=demo.environment(),
+        cwd=demo.home,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
+
+
+async def output_of(demo: Demo, *command: str) -> str:
+    process = await start(demo, *command)
     text, _ = await process.communicate()
     assert process.returncode == 0, text.decode()
     return text.decode()
 
 
-async def test_the_python_of_the_guide_runs(ledger_url: str) -> None:
-    script = next(block for block in blocks("python") if "ORACLE" in block)
-    async with open_ledger(ledger_url), served(settings_for(ledger_url)) as client:
-        # Nobody pays in this test, so it need not wait.
-        script = script.replace("wait=5", "wait=0")
-        text = await output_of(sys.executable, "-W", "error", "-c", script, oracle=client.base)
-    assert re.fullmatch(r"0\.25 BILL to 0x[0-9a-fA-F]{40}\nFalse transaction_not_found\n", text), (
-        text
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+async def test_from_zero_to_a_validated_payment(demo: Demo) -> None:
+    script = "".join(blocks(OURS[0], "sh"))
+    made, paid, answer = (await output_of(demo, "sh", "-e", "-c", script)).splitlines()
+    assert '"status":"awaiting_payment"' in made
+    assert '"txHash"' in paid
+    assert answer.startswith('{"valid":true,')
+
+
+async def test_the_same_in_python(demo: Demo) -> None:
+    (script,) = blocks(OURS[1], "python")
+    process = await start(demo, sys.executable, "-W", "error", "-c", script)
+    assert process.stdout is not None
+    first = (await process.stdout.readline()).decode()
+    assert first.startswith("pay ethereum:0x"), first + (await process.stdout.read()).decode()
+    await output_of(
+        demo, "billcoin-devnet", "wallet", "pay", "--name", "student", "--yes", first.split()[1]
     )
+    rest = (await process.stdout.read()).decode().splitlines()
+    assert await process.wait() == 0, rest
+    assert rest[0].startswith("hand over valid 20")
+    assert re.fullmatch(r"signed for 250000000000000000 units by 0x[0-9a-fA-F]{40}", rest[1])
+
+
+async def test_try_every_answer(demo: Demo) -> None:
+    (command,) = blocks(OURS[2], "sh")
+    said = await output_of(demo, "sh", "-c", command)
+    assert said.endswith("the oracle says: not valid: underpaid\n")
+    rows = re.findall(r"^\| `(.+)` \| `(.+)` \| (.+) \|$", sections()[OURS[2]], re.MULTILINE)
+    assert rows == [(one.name, one.code, one.summary) for one in SITUATIONS.values()]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
-async def test_the_commands_of_the_guide_run(ledger_url: str) -> None:
-    # The others are run where what they need is there: a chain, a key, a refund.
-    wanted = ('/api/v1/orders" ', "/payments/validate")
-    commands = [block for block in blocks("sh") if any(one in block for one in wanted)]
-    assert len(commands) == 2
-    async with open_ledger(ledger_url), served(settings_for(ledger_url)) as client:
-        made, asked = [
-            await output_of("sh", "-c", command, oracle=client.base) for command in commands
-        ]
-    assert '"status":"awaiting_payment"' in made
-    assert '"error":"transaction_not_found"' in asked
+async def test_refunds(demo: Demo) -> None:
+    promise, record = blocks(OURS[3], "sh")
+    done = await produce(
+        SITUATIONS["duplicate"], demo.market.manifest, oracle_url=demo.client.base, api_key=None
+    )
+    # What is refunded has to be final: four blocks deep on this chain.
+    await demo.market.mine(5)
+    await demo.market.until_tip()
+    order_id = done["orderIds"][0]
+
+    async def run(command: str, **variables: str) -> dict[str, Any]:
+        exports = "".join(f"export {name}={value}; " for name, value in variables.items())
+        answer: dict[str, Any] = json.loads(await output_of(demo, "sh", "-c", exports + command))
+        return answer
+
+    refund = await run(promise, ORDER_ID=order_id)
+    assert refund["status"] == "requested", refund
+    sent = await run(record, ORDER_ID=order_id, REFUND_ID=refund["id"])
+    assert sent["status"] == "sent", sent
 
 
-def test_every_code_that_we_send_is_in_the_guide() -> None:
+async def test_every_command_of_the_guide_is_run_by_some_test() -> None:
+    with_commands = {name for name in sections() if blocks(name, "sh") or blocks(name, "python")}
+    assert with_commands == {*OURS, *THEIRS}
+    for name, module in THEIRS.items():
+        text = (Path(__file__).parent / module).read_text(encoding="utf-8")
+        assert "partner.md" in text, (name, module)
+
+
+async def test_links_inside_the_guide_lead_somewhere() -> None:
+    anchors = {name.lower().replace(" ", "-") for name in sections()}
+    assert set(re.findall(r"\]\(#([a-z-]+)\)", GUIDE)) <= anchors
+
+
+async def test_every_code_that_we_send_is_in_the_guide() -> None:
     sent: set[str] = set()
     for path in (Path(__file__).parents[2] / "oracle_api").rglob("*.py"):
         sent.update(

@@ -1,0 +1,68 @@
+"""What `make demo` runs, in this process, for tests that use it as a partner does."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from eth_account import Account
+from market import Market, indexing, open_market
+from oracle_support import Client, served, until_journal_is_read
+
+from devnet.attestation_key import KEYS_NAME, attestation_signer
+from devnet.databases import fresh_database
+from devnet.manifest import write_manifest
+from devnet.services import console_script
+from devnet.student import STUDENT_PASSWORD, equip_student
+from oracle_api.settings import Settings
+
+
+@dataclass
+class Demo:
+    """A chain, an indexer, an oracle, and the folder of a run with a student's wallet."""
+
+    market: Market
+    client: Client
+    home: Path
+
+    def environment(self) -> dict[str, str]:
+        """What the two lines that a demo prints set, and where the commands are."""
+        commands = str(Path(console_script("billcoin-devnet")).parent)
+        return {
+            "PATH": f"{commands}:{os.environ['PATH']}",
+            "BILLCOIN_HOME": str(self.home),
+            "BILLCOIN_WALLET_PASSWORD": STUDENT_PASSWORD,
+            "ORACLE": self.client.base,
+        }
+
+
+@contextlib.asynccontextmanager
+async def open_demo(postgres_url: str, *, template: str, home: Path) -> AsyncIterator[Demo]:
+    """A demo for the length of the block."""
+    signer = attestation_signer(home)
+    async with (
+        fresh_database(postgres_url, template=template) as url,
+        open_market(url, attestation_signers=[signer]) as market,
+    ):
+        deployment = market.manifest.deployment
+        settings = Settings(
+            DATABASE_URL=url,
+            chain_id=deployment.chain_id,
+            token_address=deployment.token,
+            vault_factory_address=deployment.vault_factory,
+            vault_implementation_address=deployment.vault_implementation,
+            treasury_address=deployment.treasury,
+            oracle_port=0,
+            access="open",
+            # This chain makes a block for each transaction, and none in between.
+            max_tip_age_seconds=3600,
+            attestation_verifier_address=market.manifest.attestation_verifier,
+            attestation_keys_file=home / KEYS_NAME,
+        )
+        write_manifest(home, market.manifest.variables())
+        async with indexing(market), served(settings) as client:
+            await equip_student(Account.create(), market.manifest, home=home, say=lambda _: None)
+            await market.until_tip()
+            await until_journal_is_read(client)
+            yield Demo(market, client, home)
