@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from demo_support import Demo, open_demo
+from market import wait_for
 
 from devnet.sandbox.run import produce
 from devnet.sandbox.situations import SITUATIONS
@@ -106,7 +107,13 @@ async def test_refunds(demo: Demo) -> None:
     )
     # What is refunded has to be final: four blocks deep on this chain.
     await demo.market.mine(5)
-    await demo.market.until_tip()
+    tip = await demo.market.until_tip()
+
+    async def is_final() -> bool:
+        number = await demo.market.ledger.fetchval("SELECT finalized_number FROM chain")
+        return bool(number >= tip - 4)
+
+    await wait_for(is_final, "finality")
     order_id = done["orderIds"][0]
 
     async def run(command: str, **variables: str) -> dict[str, Any]:
