@@ -6,6 +6,7 @@ from datetime import datetime
 
 import asyncpg
 
+from ledger.audience import Audience
 from ledger.refund import RefundReason, RefundStatus
 from ledger.store.pool import Connection
 from ledger.units import Units
@@ -31,8 +32,8 @@ LIST = (
     _COLUMNS
     + """
 WHERE r.status = ANY($1::text[]) AND ($2::text IS NULL OR r.id < $2)
-    AND ($3::text IS NULL OR o.store_id = $3)
-ORDER BY r.id DESC LIMIT $4
+    AND ($3::text IS NULL OR o.store_id = $3) AND ($4::text IS NULL OR o.account_id = $4)
+ORDER BY r.id DESC LIMIT $5
 """
 )
 
@@ -79,12 +80,14 @@ async def list_refunds(
     statuses: Sequence[RefundStatus],
     *,
     before_id: str | None,
-    store_id: str | None,
+    audience: Audience,
     limit: int,
 ) -> list[StoredRefund]:
-    """Refunds of the given statuses, of one store if named, newest first."""
+    """Refunds of the given statuses that this audience may see, newest first."""
     names = [str(status) for status in statuses]
-    rows = await connection.fetch(LIST, names, before_id, store_id, limit)
+    rows = await connection.fetch(
+        LIST, names, before_id, audience.store_id, audience.account_id, limit
+    )
     return [_stored(row) for row in rows]
 
 

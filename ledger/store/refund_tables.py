@@ -12,7 +12,6 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    UniqueConstraint,
     text,
 )
 
@@ -40,10 +39,7 @@ refund = Table(
     Column("verified_at", TIMESTAMP),
     Column("settled_at", TIMESTAMP),
     Column("version", BigInteger, nullable=False),
-    Column("idempotency_key", Text, nullable=False),
-    Column("request_digest", LargeBinary, nullable=False),
     CheckConstraint("amount > 0", name="refund_amount_check"),
-    UniqueConstraint("account_id", "idempotency_key", name="refund_idempotency_key"),
     Index("refund_order_id", "order_id", "id"),
     Index("refund_status", "status", "id"),
     Index(

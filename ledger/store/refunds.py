@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import asyncpg
 
-from ledger.errors import RejectedError
 from ledger.refund import (
     Account,
     Refund,
@@ -25,14 +24,8 @@ from ledger.units import Units
 INSERT = """
 INSERT INTO refund (
     id, chain_id, order_id, account_id, reason, source, note, amount, recipient, since_number,
-    created_at, status, version, idempotency_key, request_digest
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'requested', 0, $12, $13)
-ON CONFLICT (account_id, idempotency_key) DO NOTHING
-RETURNING id
-"""
-
-READ_BY_KEY = """
-SELECT id, order_id, request_digest FROM refund WHERE account_id = $1 AND idempotency_key = $2
+    created_at, status, version
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'requested', 0)
 """
 
 # A request that was cancelled has let go of its amount; one that the chain proved never does.
@@ -76,8 +69,6 @@ class NewRefund:
     note: str
     amount: Units
     recipient: bytes
-    idempotency_key: str
-    request_digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,34 +105,11 @@ async def lock_refundable(connection: Connection, order_id: str) -> LockedOrder 
     return LockedOrder(order_id, row["store_id"], row["chain_id"], cursor.tip.number, found)
 
 
-async def find_replayed(connection: Connection, new: NewRefund) -> str | None:
-    """The id of the refund that this account's same request made before.
-
-    Raises:
-        RejectedError: `idempotency_key_reused` when the key came with another request.
-    """
-    row = await connection.fetchrow(READ_BY_KEY, new.account_id, new.idempotency_key)
-    if row is None:
-        return None
-    if (row["order_id"], row["request_digest"]) != (new.order_id, new.request_digest):
-        raise RejectedError(
-            "idempotency_key_reused",
-            "this Idempotency-Key was used with another request; send a new key",
-            param="Idempotency-Key",
-        )
-    refund_id: str = row["id"]
-    return refund_id
-
-
 async def insert_refund(
     connection: Connection, new: NewRefund, order: LockedOrder, *, now: datetime
 ) -> None:
-    """Write a refund of a locked order, with its event and its first entry.
-
-    Raises:
-        RejectedError: `idempotency_key_reused` when the key has just come with another order.
-    """
-    inserted = await connection.fetchval(
+    """Write a refund of a locked order, with its event and its first entry."""
+    await connection.execute(
         INSERT,
         new.id,
         order.chain_id,
@@ -154,12 +122,7 @@ async def insert_refund(
         new.recipient,
         order.tip_number,
         now,
-        new.idempotency_key,
-        new.request_digest,
     )
-    if inserted is None:
-        await find_replayed(connection, new)
-        raise ValueError("a refund of the same order was made while it was locked")
     refund = Refund(new.id, new.order_id, new.reason, new.amount, new.recipient, order.tip_number)
     change = RefundChange(refund, None, RefundStatus.REQUESTED, new.account_id, new.note)
     (seq,) = await append_changes(connection, [change], now=now)

@@ -35,10 +35,7 @@ CREATE TABLE refund (
     cancelled_at timestamptz,
     verified_at timestamptz,
     settled_at timestamptz,
-    version bigint NOT NULL,
-    idempotency_key text NOT NULL,
-    request_digest bytea NOT NULL,
-    CONSTRAINT refund_idempotency_key UNIQUE (account_id, idempotency_key)
+    version bigint NOT NULL
 )
 """,
     """

@@ -8,9 +8,8 @@ from ledger.order import Depths
 from ledger.store.cursor import read_cursor
 from ledger.store.pool import Connection
 from ledger.store.refund_lists import list_refunds, list_refunds_of
-from oracle_api.access.principal import Principal, Role
+from oracle_api.access.principal import Principal
 from oracle_api.database import Database
-from oracle_api.idempotency import read_idempotency_key
 from oracle_api.orders.requests import read_order_id
 from oracle_api.pages import page_document, read_before, read_limit
 from oracle_api.problems import UnavailableError
@@ -23,7 +22,12 @@ from oracle_api.refunds.requests import (
     read_refund_statuses,
 )
 from oracle_api.refunds.resource import write_refund
-from oracle_api.refunds.service import RefundService, check_order, read_existing
+from oracle_api.refunds.service import (
+    RefundService,
+    audience_of_refunds,
+    check_order,
+    read_existing,
+)
 from oracle_api.responses import json_of
 
 OF_AN_ORDER = "/api/v1/orders/{order_id}/refunds"
@@ -60,10 +64,9 @@ class RefundRoutes:
     ) -> Response:
         """Make a refund; the same Idempotency-Key and body always give the same refund."""
         order_id = read_order_id(order_id)
-        key = read_idempotency_key(idempotency_key)
         async with self._database.writing() as connection:
             made = await self._service.make(
-                connection, order_id, refund, idempotency_key=key, principal=_principal(request)
+                connection, order_id, refund, _principal(request), idempotency_key
             )
             document = write_refund(made.refund, await self._depths(connection))
         headers = {"location": f"/api/v1/orders/{order_id}/refunds/{made.refund.id}"}
@@ -95,7 +98,7 @@ class RefundRoutes:
                 connection,
                 read_refund_statuses(status),
                 before_id=read_before(before, prefix="ref"),
-                store_id=None if principal.has(Role.ADMIN) else principal.store_id,
+                audience=audience_of_refunds(principal),
                 limit=wanted + 1,
             )
             depths = await self._depths(connection)

@@ -1,6 +1,5 @@
 """What finance may ask about refunds, checked before anything else looks at it."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -54,9 +53,9 @@ class NewRefundRequest(BaseModel):
     reason: Annotated[str, StringConstraints(max_length=40)]
     note: Note
 
-    def digest(self) -> bytes:
-        """32 bytes that tell whether a repeated request asks for the same."""
-        return hashlib.sha256(orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)).digest()
+    def canonical(self) -> bytes:
+        """The request in one form, which tells whether a repeated one asks for the same."""
+        return orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)
 
 
 class TransactionRequest(BaseModel):

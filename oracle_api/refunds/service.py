@@ -3,12 +3,15 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import structlog
 
+from ledger.audience import EVERYTHING, Audience
 from ledger.errors import RejectedError
 from ledger.ids import sortable_id
 from ledger.refund import PROVED, Refund, Refundable, RefundStatus, source
+from ledger.store.idempotency import claim_key
 from ledger.store.journal import notify, read_last_seq
 from ledger.store.orders import is_order_address, read_order_by_id
 from ledger.store.pool import Connection
@@ -16,14 +19,15 @@ from ledger.store.refund_lists import StoredRefund, read_stored_refund
 from ledger.store.refunds import (
     NewRefund,
     cancel_refund,
-    find_replayed,
     insert_refund,
     lock_refund,
     lock_refundable,
     record_transaction,
 )
 from ledger.units import format_bill
+from oracle_api.access.audience import audience_of
 from oracle_api.access.principal import Principal, Role
+from oracle_api.idempotency import idempotency_key
 from oracle_api.orders.requests import order_not_found
 from oracle_api.refunds.requests import (
     NewRefundRequest,
@@ -68,34 +72,30 @@ class RefundService:
         connection: Connection,
         order_id: str,
         request: NewRefundRequest,
-        *,
-        idempotency_key: str,
         principal: Principal,
+        idempotency_header: str | None,
     ) -> MadeRefund:
         """Promise a part of an order's money, at most what may still be refunded.
 
         Raises:
-            RejectedError: `order_not_found`, `idempotency_key_reused`, `refund_too_large`,
+            RejectedError: `order_not_found`, an `idempotency_key_...`, `refund_too_large`,
                 `refund_awaits_finality`, or what is wrong with the request.
         """
-        new = self._new(order_id, request, idempotency_key, principal)
-        order = await lock_refundable(connection, order_id)
-        if order is None or not may_see(principal, order.store_id):
-            raise order_not_found()
-        replayed = await find_replayed(connection, new)
-        if replayed is not None:
-            before = await read_existing(connection, order_id, replayed)
-            return MadeRefund(before, is_replayed=True)
-        if await is_order_address(connection, new.recipient):
-            raise RejectedError(
-                "recipient_refused", "this is an order address: it pays its order", param="to"
-            )
-        _check_amount(new, order.refundable)
-        await insert_refund(connection, new, order, now=to_datetime(self._clock()))
-        await _tell(connection)
-        log.info("refund requested", refundId=new.id, orderId=order_id, by=new.account_id)
-        made = await read_existing(connection, order_id, new.id)
-        return MadeRefund(made, is_replayed=False)
+        new = self._new(order_id, request, principal)
+        key = idempotency_key(
+            idempotency_header,
+            principal,
+            route=f"POST /api/v1/orders/{order_id}/refunds",
+            request=request.canonical(),
+        )
+        now = to_datetime(self._clock())
+        await check_order(connection, order_id, principal)
+        earlier_id = await claim_key(connection, key, resource_id=new.id, now=now)
+        if earlier_id is None:
+            await _promise(connection, new, now)
+            log.info("refund requested", refundId=new.id, orderId=order_id, by=new.account_id)
+        made = await read_existing(connection, order_id, earlier_id or new.id)
+        return MadeRefund(made, is_replayed=earlier_id is not None)
 
     async def record(
         self,
@@ -165,9 +165,7 @@ class RefundService:
             log.info("refund cancelled", refundId=refund_id, by=principal.account_id)
         return await read_existing(connection, order_id, refund_id)
 
-    def _new(
-        self, order_id: str, request: NewRefundRequest, key: str, principal: Principal
-    ) -> NewRefund:
+    def _new(self, order_id: str, request: NewRefundRequest, principal: Principal) -> NewRefund:
         settings = self._settings
         ours = (
             *(settings.token_address, settings.treasury_address),
@@ -185,8 +183,6 @@ class RefundService:
             note=request.note,
             amount=read_refund_amount(request.amount),
             recipient=read_recipient(request.to, refused=ours),
-            idempotency_key=key,
-            request_digest=request.digest(),
         )
 
     async def _locked(
@@ -199,14 +195,34 @@ class RefundService:
         return found
 
 
+async def _promise(connection: Connection, new: NewRefund, now: datetime) -> None:
+    order = await lock_refundable(connection, new.order_id)
+    if order is None:
+        raise order_not_found()
+    if await is_order_address(connection, new.recipient):
+        raise RejectedError(
+            "recipient_refused", "this is an order address: it pays its order", param="to"
+        )
+    _check_amount(new, order.refundable)
+    await insert_refund(connection, new, order, now=now)
+    await _tell(connection)
+
+
+def audience_of_refunds(principal: Principal) -> Audience:
+    """Whose orders' refunds a caller may see; an auditor looks into all the books."""
+    return EVERYTHING if principal.has(Role.AUDITOR) else audience_of(principal)
+
+
 async def check_order(connection: Connection, order_id: str, principal: Principal) -> None:
-    """Refuse an order that is not there, or is of a store that is none of theirs alike.
+    """Refuse an order that is not there and one that is none of the caller's alike.
 
     Raises:
         RejectedError: `order_not_found`.
     """
     order = await read_order_by_id(connection, order_id)
-    if order is None or not may_see(principal, order.store_id):
+    if order is None or not audience_of_refunds(principal).includes(
+        order.store_id, order.account_id
+    ):
         raise order_not_found()
 
 
@@ -220,11 +236,6 @@ async def read_existing(connection: Connection, order_id: str, refund_id: str) -
     if found is None:
         raise refund_not_found()
     return found
-
-
-def may_see(principal: Principal, store_id: str) -> bool:
-    """Whether a store's refunds are this account's business; an admin's all are."""
-    return principal.store_id in (None, store_id) or principal.has(Role.ADMIN)
 
 
 def _check_amount(new: NewRefund, left: Refundable) -> None:

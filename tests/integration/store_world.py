@@ -161,8 +161,6 @@ class Ledger:
             note="too much",
             amount=Units(units),
             recipient=recipient,
-            idempotency_key=name,
-            request_digest=b"",
         )
         async with self.connection.transaction():
             locked = await lock_refundable(self.connection, order.id)
