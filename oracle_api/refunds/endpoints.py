@@ -23,6 +23,7 @@ from oracle_api.refunds.requests import (
 )
 from oracle_api.refunds.resource import write_refund
 from oracle_api.refunds.service import (
+    Caller,
     RefundService,
     audience_of_refunds,
     check_order,
@@ -66,7 +67,7 @@ class RefundRoutes:
         order_id = read_order_id(order_id)
         async with self._database.writing() as connection:
             made = await self._service.make(
-                connection, order_id, refund, _principal(request), idempotency_key
+                connection, order_id, refund, _caller(request), idempotency_key
             )
             document = write_refund(made.refund, await self._depths(connection))
         headers = {"location": f"/api/v1/orders/{order_id}/refunds/{made.refund.id}"}
@@ -123,7 +124,7 @@ class RefundRoutes:
         order_id, refund_id = read_order_id(order_id), read_refund_id(refund_id)
         async with self._database.writing() as connection:
             found = await self._service.record(
-                connection, order_id, refund_id, sent.txHash, principal=_principal(request)
+                connection, order_id, refund_id, sent.txHash, _caller(request)
             )
             document = write_refund(found, await self._depths(connection))
         return json_of(document)
@@ -135,7 +136,7 @@ class RefundRoutes:
         order_id, refund_id = read_order_id(order_id), read_refund_id(refund_id)
         async with self._database.writing() as connection:
             found = await self._service.cancel(
-                connection, order_id, refund_id, why.note, principal=_principal(request)
+                connection, order_id, refund_id, why.note, _caller(request)
             )
             document = write_refund(found, await self._depths(connection))
         return json_of(document)
@@ -150,3 +151,7 @@ class RefundRoutes:
 def _principal(request: Request) -> Principal:
     principal: Principal = request.state.principal
     return principal
+
+
+def _caller(request: Request) -> Caller:
+    return Caller(_principal(request), request.state.request_id)

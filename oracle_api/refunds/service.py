@@ -8,9 +8,12 @@ from datetime import datetime
 import structlog
 
 from ledger.audience import EVERYTHING, Audience
+from ledger.audit_chain import AuditEntry
 from ledger.errors import RejectedError
 from ledger.ids import sortable_id
+from ledger.json_hex import to_hex
 from ledger.refund import PROVED, Refund, Refundable, RefundStatus, source
+from ledger.store.audit_log import record_audit
 from ledger.store.idempotency import claim_key
 from ledger.store.journal import notify, read_last_seq
 from ledger.store.orders import is_order_address, read_order_by_id
@@ -46,6 +49,14 @@ ID_RANDOM_BYTES = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and in which request."""
+
+    principal: Principal
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class MadeRefund:
     """A refund as it stands, and whether the same request had made it before."""
 
@@ -72,7 +83,7 @@ class RefundService:
         connection: Connection,
         order_id: str,
         request: NewRefundRequest,
-        principal: Principal,
+        caller: Caller,
         idempotency_header: str | None,
     ) -> MadeRefund:
         """Promise a part of an order's money, at most what may still be refunded.
@@ -81,6 +92,7 @@ class RefundService:
             RejectedError: `order_not_found`, an `idempotency_key_...`, `refund_too_large`,
                 `refund_awaits_finality`, or what is wrong with the request.
         """
+        principal, now = caller.principal, to_datetime(self._clock())
         new = self._new(order_id, request, principal)
         key = idempotency_key(
             idempotency_header,
@@ -88,12 +100,12 @@ class RefundService:
             route=f"POST /api/v1/orders/{order_id}/refunds",
             request=request.canonical(),
         )
-        now = to_datetime(self._clock())
         await check_order(connection, order_id, principal)
         earlier_id = await claim_key(connection, key, resource_id=new.id, now=now)
         if earlier_id is None:
             await _promise(connection, new, now)
-            log.info("refund requested", refundId=new.id, orderId=order_id, by=new.account_id)
+            details = {"orderId": order_id, "amount": format_bill(new.amount), "to": request.to}
+            await self._tell(connection, caller, "refund.requested", new.id, details)
         made = await read_existing(connection, order_id, earlier_id or new.id)
         return MadeRefund(made, is_replayed=earlier_id is not None)
 
@@ -103,8 +115,7 @@ class RefundService:
         order_id: str,
         refund_id: str,
         tx_hash: str,
-        *,
-        principal: Principal,
+        caller: Caller,
     ) -> StoredRefund:
         """Note the transaction that pays a refund; the next block that holds it proves it.
 
@@ -113,7 +124,7 @@ class RefundService:
                 `refund_already_proved` or `tx_hash_invalid`.
         """
         sent = read_tx_hash(tx_hash)
-        refund, status = await self._locked(connection, order_id, refund_id, principal)
+        refund, status = await self._locked(connection, order_id, refund_id, caller.principal)
         if refund.tx_hash == sent and status is not RefundStatus.CANCELLED:
             return await read_existing(connection, order_id, refund_id)
         if status in PROVED:
@@ -126,11 +137,11 @@ class RefundService:
             connection,
             replace(refund, tx_hash=sent),
             status,
-            account_id=principal.account_id,
+            account_id=caller.principal.account_id,
             now=to_datetime(self._clock()),
         )
-        await _tell(connection)
-        log.info("refund sent", refundId=refund_id, by=principal.account_id)
+        details = {"orderId": order_id, "txHash": to_hex(sent)}
+        await self._tell(connection, caller, "refund.sent", refund_id, details)
         return await read_existing(connection, order_id, refund_id)
 
     async def cancel(
@@ -139,15 +150,14 @@ class RefundService:
         order_id: str,
         refund_id: str,
         note: str,
-        *,
-        principal: Principal,
+        caller: Caller,
     ) -> StoredRefund:
         """Let go of what a refund has promised; cancelling twice is as good as once.
 
         Raises:
             RejectedError: `order_not_found`, `refund_not_found` or `refund_already_proved`.
         """
-        refund, status = await self._locked(connection, order_id, refund_id, principal)
+        refund, status = await self._locked(connection, order_id, refund_id, caller.principal)
         if status in PROVED:
             raise RejectedError(
                 "refund_already_proved", "the money has gone: it cannot be cancelled", param="id"
@@ -157,12 +167,12 @@ class RefundService:
                 connection,
                 refund,
                 status,
-                account_id=principal.account_id,
+                account_id=caller.principal.account_id,
                 note=note,
                 now=to_datetime(self._clock()),
             )
-            await _tell(connection)
-            log.info("refund cancelled", refundId=refund_id, by=principal.account_id)
+            details = {"orderId": order_id, "note": note}
+            await self._tell(connection, caller, "refund.cancelled", refund_id, details)
         return await read_existing(connection, order_id, refund_id)
 
     def _new(self, order_id: str, request: NewRefundRequest, principal: Principal) -> NewRefund:
@@ -194,6 +204,21 @@ class RefundService:
             raise refund_not_found()
         return found
 
+    async def _tell(
+        self,
+        connection: Connection,
+        caller: Caller,
+        action: str,
+        refund_id: str,
+        details: dict[str, str],
+    ) -> None:
+        """Wake the oracles and write the audit log, which comes last in a transaction."""
+        await notify(connection, tip_number=None, last_seq=await read_last_seq(connection))
+        actor, moment = caller.principal.account_id, to_datetime(self._clock())
+        entry = AuditEntry(moment, actor, action, refund_id, details, caller.request_id)
+        await record_audit(connection, entry)
+        log.info(action, refundId=refund_id, by=actor)
+
 
 async def _promise(connection: Connection, new: NewRefund, now: datetime) -> None:
     order = await lock_refundable(connection, new.order_id)
@@ -205,7 +230,6 @@ async def _promise(connection: Connection, new: NewRefund, now: datetime) -> Non
         )
     _check_amount(new, order.refundable)
     await insert_refund(connection, new, order, now=now)
-    await _tell(connection)
 
 
 def audience_of_refunds(principal: Principal) -> Audience:
@@ -248,7 +272,3 @@ def _check_amount(new: NewRefund, left: Refundable) -> None:
             "refund_awaits_finality", f"{shown}, more once its block is finalized", param="amount"
         )
     raise RejectedError("refund_too_large", shown, param="amount")
-
-
-async def _tell(connection: Connection) -> None:
-    await notify(connection, tip_number=None, last_seq=await read_last_seq(connection))

@@ -20,6 +20,7 @@ from oracle_support import (
 )
 
 from ledger.chain import BlockRef
+from ledger.store.audit_log import read_audit_page
 from ledger.store.bulk import apply_range
 from ledger.store.bulk_rows import proven_range
 from ledger.store.consequences import draw_consequences
@@ -180,6 +181,13 @@ async def test_a_refund_is_requested_sent_proved_and_settled(office: Office) -> 
     assert (settled["status"], settled["proof"]["finality"]) == ("settled", "finalized")
     assert settled["settledAt"]
     assert await office.events(refund) == ["requested", "sent", "verified", "settled"]
+    log = await read_audit_page(
+        office.ledger.connection, before_seq=None, actor=None, subject=refund["id"], limit=9
+    )
+    assert [(one.entry.actor, one.entry.action) for one in log] == [
+        ("acc_open", "refund.sent"),
+        ("acc_open", "refund.requested"),
+    ]
 
 
 async def test_of_requests_at_once_only_what_is_owed_is_promised(office: Office) -> None:
