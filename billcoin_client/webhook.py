@@ -6,13 +6,15 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from billcoin_client.errors import WebhookInvalidError
+from billcoin_client.decoding import decode
+from billcoin_client.errors import AnswerMalformedError, WebhookInvalidError
 
 TOLERANCE_SECONDS: Final = 300
 """How old a delivery may be, or from how far in the future: the specification's value."""
@@ -23,12 +25,15 @@ _MAX_SIGNATURES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """A delivery that is genuine. `id` is the same each time it is delivered: act on it once."""
+    """A delivery that is genuine.
+
+    `id` is the same each time it is delivered, so act on it once; `timestamp` is when it happened.
+    """
 
     id: str
     type: str
-    timestamp: int
-    body: Mapping[str, Any]
+    timestamp: datetime
+    data: Mapping[str, Any]
 
 
 def verify_webhook(
@@ -49,11 +54,12 @@ def verify_webhook(
     if not any(_is_signed(found, body, one) for one in secrets):
         raise WebhookInvalidError("no signature of the oracle's, or too old")
     try:
-        document = json.loads(body)
-        kind = document["type"]
-    except (ValueError, KeyError, TypeError) as error:
+        event = decode(WebhookEvent, json.loads(body))
+    except (ValueError, AnswerMalformedError) as error:
         raise WebhookInvalidError("the body is no event") from error
-    return WebhookEvent(found["webhook-id"], str(kind), int(found["webhook-timestamp"]), document)
+    if event.id != found["webhook-id"]:
+        raise WebhookInvalidError("the body is of another event than its header")
+    return event
 
 
 def _is_signed(headers: Mapping[str, str], body: bytes, secret: str) -> bool:

@@ -1,7 +1,6 @@
 """The partner's client against a served oracle, with and without asyncio."""
 
 import asyncio
-import base64
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +12,6 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from oracle_support import (
     Client,
     Ledger,
@@ -23,13 +21,14 @@ from oracle_support import (
     tx,
     until_journal_is_read,
 )
-from standardwebhooks import Webhook
+from webhook_support import add_account
 
 from billcoin_client import (
     AnswerMalformedError,
     AsyncBillcoinClient,
     AttestationInvalidError,
     AttestationSigner,
+    AuthenticationError,
     BillcoinClient,
     BillcoinError,
     ConflictError,
@@ -48,6 +47,7 @@ from billcoin_client import (
 from billcoin_client.calls import Call
 from billcoin_client.exchange import Exchange, Patience
 from devnet.attestation_key import KEYS_NAME, attestation_signer
+from oracle_api.webhooks.signing import Secret, SecretKind, signed_headers
 
 Result = TypeVar("Result")
 HASTE = Patience(timeout_seconds=10, retries=3, first_pause_seconds=0.001, max_pause_seconds=0.01)
@@ -215,7 +215,8 @@ async def test_an_attestation_is_verified_offline(oracle: Client, ledger: Ledger
             return refused.value.code
 
         for name, value in signed.message.items():
-            flipped = "1" + value if not value.startswith("0x") else value[:-1] + "e"
+            last = "e" if value[-1] != "e" else "d"
+            flipped = "1" + value if not value.startswith("0x") else value[:-1] + last
             tampered = replace(signed, message={**signed.message, name: flipped})
             assert refusal(tampered) in {"signer_unknown", "attestation_malformed"}, name
         assert refusal(order_id=other.id) == "order_mismatch"
@@ -396,69 +397,99 @@ def test_a_held_request_is_given_the_time_that_it_asked_for() -> None:
     assert exchange.request(call)["timeout"] == HASTE.timeout_seconds + 20
 
 
-BODY = json.dumps({"type": "order.paid", "data": {"orderId": "ord_1"}}).encode()
-SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
-SEED = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
-PUBLIC = "whpk_" + base64.b64encode(SEED.public_key().public_bytes_raw()).decode()
+NOW = datetime.now(UTC).replace(microsecond=0)
+EVENT = {
+    "id": "evt_000000000000002a",
+    "type": "order.paid",
+    "timestamp": NOW.isoformat(),
+    "data": {"orderId": "ord_1"},
+}
+BODY = json.dumps(EVENT).encode()
+HMAC = Secret(SecretKind.HMAC, b"s" * 32)
+ED25519 = Secret(SecretKind.ED25519, b"k" * 32)
+OF_KIND = {"hmac": HMAC, "ed25519": ED25519}
+
+
+def known(secret: Secret) -> str:
+    """What a partner has: the shared secret, or the public key."""
+    return str(secret.shared or secret.public_key)
 
 
 def delivery(
-    *, body: bytes = BODY, age_seconds: int = 0, key: str = "hmac", message_id: str = "evt_1"
+    secret: Secret, *, body: bytes = BODY, age_seconds: int = 0, message_id: str = EVENT["id"]
 ) -> dict[str, str]:
+    """A delivery as the oracle signs it, with a second signature of a secret that we lost."""
     at = datetime.now(UTC) - timedelta(seconds=age_seconds)
-    stamp = str(int(at.timestamp()))
-    if key == "hmac":
-        signature = Webhook(SECRET).sign(message_id, at, body.decode())
-    else:
-        content = f"{message_id}.{stamp}.".encode() + body
-        signature = "v1a," + base64.b64encode(SEED.sign(content)).decode()
-    return {
-        "Webhook-Id": message_id,
-        "webhook-timestamp": stamp,
-        "WEBHOOK-SIGNATURE": f"v1,{base64.b64encode(b'old').decode()} {signature}",
-    }
+    lost = Secret(SecretKind.HMAC, b"l" * 32)
+    signed = signed_headers(message_id, at, body, [lost, secret])
+    return {name.title(): value for name, value in signed.items()}
 
 
-@pytest.mark.parametrize(("key", "secret"), [("hmac", SECRET), ("ed25519", PUBLIC)])
-def test_a_genuine_delivery_is_an_event(key: str, secret: str) -> None:
-    for secrets in (secret, [SECRET, PUBLIC], ("whsec_b2xk", secret)):
-        event = verify_webhook(delivery(key=key), BODY, secrets)
-        assert (event.id, event.type) == ("evt_1", "order.paid")
-        assert event.body["data"]["orderId"] == "ord_1"
+@pytest.mark.parametrize("kind", OF_KIND)
+def test_a_genuine_delivery_is_an_event(kind: str) -> None:
+    secret = OF_KIND[kind]
+    for secrets in (known(secret), [known(HMAC), known(ED25519)], ("whsec_b2xk", known(secret))):
+        event = verify_webhook(delivery(secret), BODY, secrets)
+        assert (event.id, event.type, event.timestamp) == (EVENT["id"], "order.paid", NOW)
+        assert event.data["orderId"] == "ord_1"
 
 
-@pytest.mark.parametrize(("key", "secret"), [("hmac", SECRET), ("ed25519", PUBLIC)])
-def test_a_forged_old_or_broken_delivery_is_refused(key: str, secret: str) -> None:
-    good = delivery(key=key)
-    other = "whsec_" + base64.b64encode(b"o" * 32).decode()
-    stranger = Ed25519PrivateKey.from_private_bytes(b"x" * 32).public_key().public_bytes_raw()
+@pytest.mark.parametrize("kind", OF_KIND)
+def test_a_forged_old_or_broken_delivery_is_refused(kind: str) -> None:
+    secret = OF_KIND[kind]
+    good, mine = delivery(secret), known(secret)
     cases: list[tuple[dict[str, str], bytes, str]] = [
-        (good, BODY.replace(b"paid", b"void"), secret),
-        (good | {"Webhook-Id": "evt_2"}, BODY, secret),
-        (good | {"webhook-timestamp": str(int(time.time()) - 10)}, BODY, secret),
-        (good, BODY, other),
-        (good, BODY, "whpk_" + base64.b64encode(stranger).decode()),
-        (delivery(key=key, age_seconds=400), BODY, secret),
-        (delivery(key=key, age_seconds=-400), BODY, secret),
-        ({}, BODY, secret),
+        (good, BODY.replace(b"paid", b"void"), mine),
+        (good | {"Webhook-Id": "evt_2"}, BODY, mine),
+        (good | {"Webhook-Timestamp": str(int(time.time()) - 10)}, BODY, mine),
+        (good, BODY, known(Secret(SecretKind.HMAC, b"o" * 32))),
+        (good, BODY, known(Secret(SecretKind.ED25519, b"x" * 32))),
+        (delivery(secret, age_seconds=400), BODY, mine),
+        (delivery(secret, age_seconds=-400), BODY, mine),
+        ({}, BODY, mine),
     ]
     broken = ("", "v1", "v1,!!!", "v1a,!!!", "v1,", "v1a,", "v2,AAAA", "garbage")
     stamps = ("", "now", "-1", "1e9", "9" * 30)
-    cases += [(good | {"WEBHOOK-SIGNATURE": one}, BODY, secret) for one in broken]
-    cases += [(good | {"webhook-timestamp": one}, BODY, secret) for one in stamps]
+    cases += [(good | {"Webhook-Signature": one}, BODY, mine) for one in broken]
+    cases += [(good | {"Webhook-Timestamp": one}, BODY, mine) for one in stamps]
     for headers, body, with_secret in cases:
         with pytest.raises(WebhookInvalidError):
             verify_webhook(headers, body, with_secret)
 
 
 def test_a_signature_of_one_kind_is_none_of_the_other() -> None:
-    with pytest.raises(WebhookInvalidError):
-        verify_webhook(delivery(key="hmac"), BODY, PUBLIC)
-    with pytest.raises(WebhookInvalidError):
-        verify_webhook(delivery(key="ed25519"), BODY, SECRET)
+    for signed, asked in ((HMAC, ED25519), (ED25519, HMAC)):
+        with pytest.raises(WebhookInvalidError):
+            verify_webhook(delivery(signed), BODY, known(asked))
 
 
-@pytest.mark.parametrize("body", [b"not json", b"[]", b"{}", b'"x"'])
-def test_a_signed_body_that_is_no_event_is_refused(body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"not json", b"[]", b"{}", b'"x"'),
+        json.dumps(EVENT | {"id": "evt_of_another"}).encode(),
+        json.dumps(EVENT | {"data": None}).encode(),
+    ],
+)
+def test_a_signed_body_that_is_not_that_event_is_refused(body: bytes) -> None:
     with pytest.raises(WebhookInvalidError):
-        verify_webhook(delivery(body=body), body, SECRET)
+        verify_webhook(delivery(HMAC, body=body), body, known(HMAC))
+
+
+async def test_an_api_key_opens_what_is_the_account_s_own(ledger: Ledger) -> None:
+    async with served(settings_for(ledger.url, access="accounts")) as oracle:
+        mine, theirs = [await add_account(ledger.connection, oracle) for _ in range(2)]
+        async with (
+            AsyncBillcoinClient(oracle.base, api_key=mine.key) as client,
+            AsyncBillcoinClient(oracle.base, api_key=theirs.key) as other,
+            AsyncBillcoinClient(oracle.base) as nobody,
+        ):
+            order = await client.create_order(amount_myr="1.80")
+            assert [one.id async for one in client.iter_orders()] == [order.id]
+            assert [one.id async for one in other.iter_orders()] == []
+            with pytest.raises(NotFoundError):
+                await other.get_order(order.id)
+            with pytest.raises(AuthenticationError) as refused:
+                await nobody.get_order(order.id)
+            assert refused.value.code == "credentials_missing"
+            assert not await nobody.validate("0x" + tx(1).hex(), "0.25")
