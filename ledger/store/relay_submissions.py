@@ -23,6 +23,8 @@ INSERT INTO relay_submission (
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'accepted', $15, $16
 )
+ON CONFLICT ON CONSTRAINT relay_submission_authorization DO NOTHING
+RETURNING id
 """
 
 _COLUMNS = """
@@ -145,15 +147,19 @@ async def lock_order(connection: Connection, order_id: str) -> None:
 
 async def insert_submission(
     connection: Connection, new: NewSubmission, *, tx_hash: bytes, promised_wei: int
-) -> None:
-    """Write a submission; the caller has locked the order and found none of its kind."""
-    await connection.execute(
+) -> bool:
+    """Write a submission; False when there is one of this authorisation, for whatever order.
+
+    The caller has locked the order, and must not go on then: a nonce would be left unused.
+    """
+    inserted = await connection.fetchval(
         INSERT,
         *(new.id, new.chain_id, new.token, new.order_id, new.owner, new.recipient),
         *(Decimal(new.amount), new.valid_after, new.valid_before, new.authorization_nonce),
         *(new.signature, new.relayer, new.seen_number, new.created_at, tx_hash),
         Decimal(promised_wei),
     )
+    return inserted is not None
 
 
 async def read_submission(connection: Connection, submission_id: str) -> StoredSubmission | None:

@@ -72,6 +72,7 @@ class NonceKeeper:
     async def keep(self, head: Head) -> None:
         """Look at every nonce that was taken and that no block has used."""
         first = await self._node.transaction_count(self.relayer, "latest")
+        pending = await self._node.transaction_count(self.relayer, "pending")
         async with self._database.reading() as connection:
             end = await read_next_nonce(connection, self.chain_id, self.relayer)
             newest = await newest_by_nonce(
@@ -81,7 +82,9 @@ class NonceKeeper:
         for tx_nonce in range(first, min(end, first + MAX_NONCES)):
             transaction = newest.get(tx_nonce)
             if transaction is None:
-                await self._fill(tx_nonce, head)
+                # What the node has under a nonce that we know nothing of may be a payment.
+                if tx_nonce >= pending:
+                    await self._fill(tx_nonce, head)
                 continue
             # First of all: what offers too little a node may not even keep.
             is_stuck = head.number - transaction.signed_number >= self._stuck_blocks

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 
@@ -24,7 +23,6 @@ from ledger.store.relay_submissions import (
     insert_submission,
     is_order_taken,
     lock_order,
-    read_spent,
 )
 from oracle_api.database import Database
 from oracle_api.orders.requests import order_not_found
@@ -32,12 +30,11 @@ from oracle_api.payments.service import DOUBT_DETAIL
 from oracle_api.problems import UnavailableError
 from oracle_api.relay.authorization import SignedAuthorization
 from oracle_api.relay.broadcast import Broadcaster, Call, Terms
+from oracle_api.relay.budget import require_budget, require_gas, require_room
 from oracle_api.relay.checks import Preview, preview, require_payable, require_window
 from oracle_api.relay.fees import Fees, fees_for
 from oracle_api.settings import Settings
 from oracle_api.times import Clock, to_datetime
-
-BUDGET_PERIOD = timedelta(hours=24)
 
 log = structlog.get_logger()
 
@@ -96,7 +93,7 @@ class Relay:
         fees = fees_for(
             seen.head.base_fee_wei, seen.tip_wei, cap_wei=self._settings.relayer_max_fee_wei
         )
-        self._require_gas(seen, fees)
+        require_gas(seen, fees)
         transaction = await self._take_over(request, seen, fees)
         if transaction is not None:
             await self._broadcaster.send(transaction)
@@ -181,11 +178,7 @@ class Relay:
             authorization.units,
             authorization.valid_before_seconds,
         ):
-            raise RejectedError(
-                "authorization_nonce_reused",
-                "another authorisation with this nonce was submitted; sign one with a new nonce",
-                param="nonce",
-            )
+            raise _nonce_reused()
         return found
 
     async def _take_over(
@@ -214,12 +207,14 @@ class Relay:
             )
             new = self._new_submission(request, terms)
             call = Call(new.token, request.signed.call_data(), seen.gas_limit, new.id)
-            self._require_room(tx_nonce - seen.mined_count)
-            await self._require_budget(connection, new, seen.gas_limit * fees.max_fee_wei)
+            require_room(self._settings, tx_nonce - seen.mined_count)
+            promised_wei = seen.gas_limit * fees.max_fee_wei
+            await require_budget(self._settings, connection, new, promised_wei)
             signed = await self._broadcaster.sign(call, terms, tx_nonce=tx_nonce)
-            await insert_submission(
+            if not await insert_submission(
                 connection, new, tx_hash=signed.tx_hash, promised_wei=signed.promised_wei
-            )
+            ):
+                raise _nonce_reused()
             await insert_transaction(connection, signed)
         log.info("submission taken over", submissionId=new.id, txHash=to_hex(signed.tx_hash))
         return signed
@@ -255,34 +250,6 @@ class Relay:
             margin_seconds=self._settings.relayer_margin_seconds,
         )
 
-    def _require_room(self, outstanding: int) -> None:
-        if outstanding >= self._settings.relayer_max_outstanding:
-            raise UnavailableError("relayer_busy", "too many transactions wait for a block")
-
-    def _require_gas(self, seen: Preview, fees: Fees) -> None:
-        if seen.relayer_balance_wei < seen.gas_limit * fees.max_fee_wei:
-            log.error("the relayer has no gas left", balanceWei=str(seen.relayer_balance_wei))
-            raise UnavailableError("relayer_out_of_gas", "this oracle has no gas left to pay with")
-
-    async def _require_budget(
-        self, connection: Connection, new: NewSubmission, promised_wei: int
-    ) -> None:
-        """Under the relayer's lock, so that no two take the same last of it."""
-        settings = self._settings
-        spent = await read_spent(
-            connection, new.chain_id, owner=new.owner, since=new.created_at - BUDGET_PERIOD
-        )
-        if spent.payer_count >= settings.relayer_payer_daily_limit:
-            raise RejectedError(
-                "payer_budget_exhausted",
-                f"we pay the gas of {settings.relayer_payer_daily_limit} payments a day for a "
-                "wallet; pay by a transaction of your own",
-                param="from",
-            )
-        if spent.wei + promised_wei > settings.relayer_daily_gas_wei:
-            log.error("the day's budget for gas is spent", spentWei=str(spent.wei))
-            raise UnavailableError("relayer_budget_exhausted", "the day's budget for gas is spent")
-
     async def _check_chain(self) -> None:
         """Once: a node of another chain would simulate another token."""
         if self._is_chain_checked:
@@ -292,6 +259,14 @@ class Relay:
             log.error("the relay's node is on another chain", chainId=chain_id)
             raise UnavailableError("relay_unavailable", "the relay's node is on another chain")
         self._is_chain_checked = True
+
+
+def _nonce_reused() -> RejectedError:
+    return RejectedError(
+        "authorization_nonce_reused",
+        "another authorisation with this nonce was submitted; sign one with a new nonce",
+        param="nonce",
+    )
 
 
 def _existing(order: StoredOrder | None) -> StoredOrder:

@@ -13,6 +13,8 @@ from oracle_api.relay.checks import is_used
 from oracle_api.relay.node import Head, Receipt, RelayNode
 
 _WORD_BYTES = 32
+_REORGANISATION_BLOCKS = 64
+"""After a reorganisation a transaction may be in a block below the head of when we took it."""
 
 
 async def look(
@@ -78,7 +80,8 @@ async def _look_for_foreign(
         to_hex(submission.owner.rjust(_WORD_BYTES, b"\0")),
         to_hex(submission.authorization_nonce),
     ]
-    logs = await node.logs(submission.token, topics, first_number=submission.seen_number)
+    first = max(0, submission.seen_number - _REORGANISATION_BLOCKS)
+    logs = await node.logs(submission.token, topics, first_number=first)
     for log in logs:
         is_cancelled = log.get("topics", [None])[0] == to_hex(cancelled)
         number = read_quantity(log.get("blockNumber"), field="blockNumber")

@@ -79,8 +79,11 @@ class RelayWatch:
         head = await self._node.head()
         relayer = self._keeper.relayer
         self._metrics.see_balance(relayer, await self._node.balance_wei(relayer))
-        await self._follow(head)
-        await self._keeper.keep(head)
+        try:
+            await self._follow(head)
+        finally:
+            # One submission that cannot be looked at holds up no other's transaction.
+            await self._keeper.keep(head)
 
     async def _follow(self, head: Head) -> None:
         chain_id = self._keeper.chain_id

@@ -207,6 +207,22 @@ async def test_a_nonce_cannot_stand_for_two_payments(scene: Scene) -> None:
     assert (status, problem["code"]) == (409, "authorization_nonce_reused")
 
 
+async def test_a_nonce_that_two_orders_ask_for_at_once_goes_to_one_of_them(scene: Scene) -> None:
+    before = await scene.relayer_nonce()
+    for _ in range(5):
+        nonce = secrets.token_bytes(32)
+        orders = [await scene.client.order() for _ in range(3)]
+        answers = await asyncio.gather(
+            *(scene.submit(scene.sign(order, nonce=nonce)) for order in orders)
+        )
+        assert sorted(status for status, _ in answers) == [202, 409, 409]
+        codes = {answer["code"] for status, answer in answers if status == 409}
+        assert codes <= {"authorization_nonce_reused", "authorization_used"}
+        (taken,) = [answer for status, answer in answers if status == 202]
+        await scene.until_paid(taken["relayId"])
+    assert await scene.relayer_nonce() == before + 5
+
+
 async def test_used_and_cancelled_authorisations_are_refused(scene: Scene) -> None:
     used, cancelled = await scene.client.order(), await scene.client.order()
     body = scene.sign(used)

@@ -187,6 +187,24 @@ async def test_nonces_whose_transactions_a_database_lost_are_filled(scene: Scene
     await scene.until_paid(answer["relayId"])
 
 
+async def test_a_transaction_that_only_the_node_knows_is_not_replaced(scene: Scene) -> None:
+    """A failover lost the newest rows: what was signed for them may be somebody's payment."""
+    order = await scene.client.order()
+    ledger = scene.market.ledger
+    async with scene.without_mining():
+        _, lost = await scene.submit(scene.sign(order))
+        for statement in (
+            "DELETE FROM relay_transaction WHERE submission_id = $1",
+            "DELETE FROM relay_submission WHERE id = $1",
+        ):
+            await ledger.execute(statement, lost["relayId"])
+        await ledger.execute("UPDATE relayer SET next_nonce = next_nonce - 1")
+        _, next_one = await scene.submit(scene.sign(await scene.client.order()))
+        assert await scene.signed_count(next_one["relayId"]) == 1
+    await scene.until_paid(next_one["relayId"])
+    await scene.market.until(order["id"], Status.PAID)
+
+
 async def refusal_of(scene: Scene, **changes: Any) -> tuple[int, str]:
     """What an oracle with other settings answers to a good authorisation."""
     settings = relay_settings(scene.market, scene.folder, **changes)
