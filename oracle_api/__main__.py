@@ -16,6 +16,7 @@ from oracle_api.audit_log.commands import audit_log
 from oracle_api.logs import configure_logs
 from oracle_api.server import serve as serve_oracle
 from oracle_api.settings import Settings, read_settings
+from oracle_api.wallets.commands import wallets
 
 app = typer.Typer(
     name="billcoin-oracle",
@@ -30,6 +31,7 @@ app.add_typer(accounts, name="accounts")
 app.add_typer(audit_log, name="audit-log")
 app.add_typer(attestation_keys_app, name="attestation-keys")
 app.add_typer(keys, name="keys")
+app.add_typer(wallets, name="wallets")
 
 
 @app.callback()
@@ -91,6 +93,8 @@ def serve() -> None:
       BILLCOIN_TOKEN_KEYS_FILE ()            the keys that sign access tokens, see `keys new`;
                                              without it, on loopback only: a key for this run
       BILLCOIN_TOKEN_ISSUER (billcoin-oracle)  what access tokens name as their issuer
+      BILLCOIN_WALLET_KEYS_FILE ()           what linked wallets' addresses are encrypted with, see
+                                             `wallets new-key`; without it none can be linked
       BILLCOIN_API_KEY_KIND (test)           `test` or `live`: which API keys are made and taken
       BILLCOIN_ATTESTATION_VERIFIER_ADDRESS, BILLCOIN_ATTESTATION_KEYS_FILE,
       BILLCOIN_ATTESTATION_KEYS, BILLCOIN_ATTESTATION_KEYS_PASSWORD,

@@ -75,8 +75,7 @@ CREATE INDEX idempotency_claimed_at ON idempotency (claimed_at);
 CREATE TABLE wallet_challenge (
     nonce text PRIMARY KEY,
     account_id text NOT NULL REFERENCES account,
-    message text NOT NULL,
-    address bytea NOT NULL,
+    sealed bytea NOT NULL,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL
 );

@@ -44,16 +44,7 @@ class Keyring:
                 text = file.read(MAX_FILE_BYTES).decode()
         except (OSError, UnicodeDecodeError) as error:
             raise RejectedError("setting_wrong", f"{path} cannot be read: {error}") from None
-        keys: dict[str, bytes] = {}
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip() and not line.startswith("#"):
-                name, key = _read_line(line, f"{path}, line {number}")
-                if name in keys:
-                    raise RejectedError("setting_wrong", f"{path} names the key {name} twice")
-                keys[name] = key
-        if not keys:
-            raise RejectedError("setting_wrong", f"{path} has no key")
-        return cls(keys)
+        return cls(parse_keys(text, path))
 
     def seal(self, plain: bytes, *, context: str) -> bytes:
         """Encrypt with the first key."""
@@ -77,9 +68,31 @@ class Keyring:
         except (InvalidTag, ValueError):
             raise CorruptError(f"what the key {name!r} has encrypted was altered") from None
 
+    def key_of(self, sealed: bytes) -> str:
+        """The name of the key that this needs."""
+        return _split(sealed)[0]
+
     def is_current(self, sealed: bytes) -> bool:
         """Whether this was encrypted with the first key."""
         return _split(sealed)[0] == self.active
+
+
+def parse_keys(text: str, path: Path) -> dict[str, bytes]:
+    """The keys of a file's text, by their names.
+
+    Raises:
+        RejectedError: `setting_wrong`; the message names file and line, never a key.
+    """
+    keys: dict[str, bytes] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.startswith("#"):
+            name, key = _read_line(line, f"{path}, line {number}")
+            if name in keys:
+                raise RejectedError("setting_wrong", f"{path} names the key {name} twice")
+            keys[name] = key
+    if not keys:
+        raise RejectedError("setting_wrong", f"{path} has no key")
+    return keys
 
 
 def _split(sealed: bytes) -> tuple[str, bytes]:

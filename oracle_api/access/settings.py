@@ -30,6 +30,7 @@ class AccessSettings(BaseSettings):
     token_keys_file: Path | None = None
     token_issuer: str = Field(default="billcoin-oracle", min_length=1, max_length=200)
     api_key_kind: KeyKind = "test"
+    wallet_keys_file: Path | None = None
 
 
 def check_access(settings: AccessSettings, *, host: str) -> None:

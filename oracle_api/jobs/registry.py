@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from oracle_api.accounts.upkeep import forget_what_is_over
 from oracle_api.jobs.upkeep import forget_old_jobs
 from oracle_api.jobs.work import Schedule, Service, Work
 from oracle_api.relay.assembly import watch_relay
@@ -10,6 +11,7 @@ from oracle_api.webhooks.work import forget_old_webhooks, send_webhooks
 WORK: Final = Work(
     handlers=(),
     schedules=(
+        Schedule("access.forget", "27 * * * *", forget_what_is_over),
         Schedule("jobs.forget", "17 * * * *", forget_old_jobs),
         Schedule("webhooks.forget", "37 * * * *", forget_old_webhooks),
     ),

@@ -98,10 +98,10 @@ class Guarded:
         return made.id
 
     async def person(self, name: str, *roles: Role, store: str | None = None) -> Person:
-        """Somebody who has signed in."""
+        """Somebody with an access token; how they came by it is another test's concern."""
         account_id = await self.account(name, *roles, store=store)
-        tokens = await self.signed_in(name)
-        return Person(self.client, account_id, tokens["access_token"])
+        tokens = self.client.oracle._entrance.tokens
+        return Person(self.client, account_id, tokens.issue(account_id, "ses_test", roles))
 
     async def program(self, account_id: str, *scopes: Scope, days: int = 30) -> Person:
         """Something with an API key."""
