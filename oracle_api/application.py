@@ -46,9 +46,12 @@ from oracle_api.relay.waiting import Waiting
 from oracle_api.settings import Settings
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
 from oracle_api.stream.endpoints import StreamEndpoint
+from oracle_api.stream.feed import Feeds
 from oracle_api.stream.hub import Hub, StreamLimits
 from oracle_api.stream.listener import Listener
 from oracle_api.stream.snapshot import Snapshots
+from oracle_api.stream.socket import PATH as SOCKET_PATH
+from oracle_api.stream.socket import SocketEndpoint, ask_to_upgrade
 from oracle_api.till.routes import router as till_router
 from oracle_api.times import Clock
 from oracle_api.visitor import Door
@@ -84,6 +87,7 @@ class Oracle:
             clock,
             order_ttl_seconds=settings.order_ttl_seconds,
         )
+        feeds = Feeds(self._database, self.hub, snapshots, clock)
         self._edge = Edge(
             self.api,
             direct={
@@ -91,10 +95,10 @@ class Oracle:
                     validation, metrics, attestor, max_wait_seconds=settings.max_wait_seconds
                 ),
                 **health.routes(),
+                ("GET", SOCKET_PATH): ask_to_upgrade,
             },
-            streams={
-                ("GET", STREAM_PATH): StreamEndpoint(self._database, self.hub, snapshots, clock)
-            },
+            streams={("GET", STREAM_PATH): StreamEndpoint(feeds)},
+            sockets={("GET", SOCKET_PATH): SocketEndpoint(feeds)},
             metrics=metrics,
             door=Door(settings.oracle_names),
             gate=self._entrance.gate,

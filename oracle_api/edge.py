@@ -15,7 +15,7 @@ from oracle_api.metrics import Metrics
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.payments.endpoints import refusal
 from oracle_api.problems import Header, Reply, UnavailableError, problem_of
-from oracle_api.request import ClientGoneError, DirectRequest, read_body
+from oracle_api.request import ABORT, ClientGoneError, DirectRequest, read_body
 from oracle_api.visitor import Door
 
 REQUEST_ID_HEADER: Final = b"x-request-id"
@@ -37,7 +37,6 @@ SECURITY_HEADERS: Final[tuple[Header, ...]] = (
 )
 _NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
-_POLICY_VIOLATION: Final = 1008
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 log = structlog.get_logger()
@@ -50,7 +49,8 @@ StreamRoute = Callable[[DirectRequest, Receive, Send], Awaitable[Reply | None]]
 class Edge:
     """Gives every request an id and limits, every answer its headers, every error a shape.
 
-    Requests to `direct` routes and `streams` go there at once, all others to `inner`.
+    Requests to `direct` routes and `streams` go there at once, WebSocket handshakes to `sockets`,
+    all others to `inner`.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Edge:
         *,
         direct: Mapping[tuple[str, str], DirectRoute],
         streams: Mapping[tuple[str, str], StreamRoute],
+        sockets: Mapping[tuple[str, str], StreamRoute],
         metrics: Metrics,
         door: Door,
         gate: Gate,
@@ -68,6 +69,7 @@ class Edge:
         self._gate = gate
         self._direct = direct
         self._streams = streams
+        self._sockets = sockets
         self._direct_paths = {path for _, path in (*direct, *streams)}
         self._metrics = metrics
 
@@ -76,15 +78,15 @@ class Edge:
         if scope["type"] == "lifespan":
             await self._inner(scope, receive, send)
             return
-        if scope["type"] != "http":
-            # Nothing is declared for it, and what is not declared is not there.
-            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
-            return
         request_id, announced = _read_head(scope["headers"])
         structlog.contextvars.bind_contextvars(requestId=request_id)
+        is_socket = scope["type"] == "websocket"
+        if is_socket:
+            await receive()  # only says that a handshake has come
+            scope["method"], send = "GET", _refusing_handshakes(send)
         method, path = scope["method"], scope["path"]
         try:
-            self._door.check(method, scope["headers"])
+            self._door.check(method, scope["headers"], is_socket=is_socket)
             body = b""
             if method in _WITH_BODY:
                 body = await read_body(receive, announced=announced)
@@ -109,9 +111,12 @@ class Edge:
             reply = _refused(error, path, request_id)
             await self._send(reply, request_id, method, send, route=route)
             return
-        if path in self._direct_paths:
+        if scope["type"] == "websocket" or path in self._direct_paths:
+            query, headers = scope["query_string"], scope["headers"]
             request = DirectRequest(
-                request_id, method, path, scope["query_string"], scope["headers"], body, principal
+                *(request_id, method, path, query, headers, body, principal),
+                is_socket=scope["type"] == "websocket",
+                abort=scope.get(ABORT, _nothing),
             )
             await self._answer_directly(request, receive, send)
         else:
@@ -120,21 +125,26 @@ class Edge:
             await self._pass_on(scope, body, receive, send, request_id)
 
     async def _answer_directly(self, request: DirectRequest, receive: Receive, send: Send) -> None:
-        route = self._direct.get((request.method, request.path))
-        stream = self._streams.get((request.method, request.path))
+        asked = (request.method, request.path)
+        route = None if request.is_socket else self._direct.get(asked)
+        stream = (self._sockets if request.is_socket else self._streams).get(asked)
         reply: Reply | None
         try:
             if route is not None:
                 reply = await route(request)
             elif stream is not None:
                 reply = await stream(request, receive, send)
+            elif request.is_socket:
+                error = RejectedError("route_not_found", "there is no WebSocket here")
+                reply = _refused(error, request.path, request.id)
             else:
                 reply = _refused(self._not_allowed(request.path), request.path, request.id)
         except Exception as error:
             log.exception("a request failed", path=request.path)
             reply = _refused(error, request.path, request.id)
         if reply is None:
-            self._metrics.requests.labels(request.path, request.method, "200").inc()
+            status = "101" if request.is_socket else "200"
+            self._metrics.requests.labels(request.path, request.method, status).inc()
         else:
             await self._send(reply, request.id, request.method, send, route=request.path)
 
@@ -205,6 +215,21 @@ def _refused(error: Exception, path: str, request_id: str) -> Reply:
         allow = (b"allow", ", ".join(error.allowed).encode())
         return Reply(reply.status, reply.body, (*reply.headers, allow))
     return reply
+
+
+def _refusing_handshakes(send: Send) -> Send:
+    """Lets a handshake be refused with a whole HTTP answer, as other requests are."""
+
+    async def send_before_acceptance(message: Message) -> None:
+        if message["type"].startswith("http.response."):
+            message["type"] = f"websocket.{message['type']}"
+        await send(message)
+
+    return send_before_acceptance
+
+
+def _nothing() -> None:
+    """Abort a connection of a server that is not ours."""
 
 
 def _address_of(scope: Scope) -> str:

@@ -16,8 +16,9 @@ from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.prices.documentation import FORECAST, HISTORY
 from oracle_api.refunds import documentation as refunds
 from oracle_api.relay import documentation as relay
-from oracle_api.stream.documentation import STREAM
+from oracle_api.stream.documentation import SOCKET, STREAM
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
+from oracle_api.stream.socket import PATH as SOCKET_PATH
 from oracle_api.webhooks.documentation import ROUTES as WEBHOOKS
 from oracle_api.webhooks.endpoints import PATH as WEBHOOKS_PATH
 from oracle_api.x402 import documentation as x402
@@ -72,6 +73,7 @@ def complete_openapi(api: FastAPI) -> None:
             operation["responses"].pop("422", None)
         paths[VALIDATE_PATH] = {"post": VALIDATE}
         paths[STREAM_PATH] = {"get": STREAM}
+        paths[SOCKET_PATH] = {"get": SOCKET}
         schemas = document.get("components", {}).get("schemas", {})
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)

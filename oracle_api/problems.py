@@ -63,6 +63,7 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "webhook_disabled": 409,
     "webhook_limit": 409,
     "body_too_large": 413,
+    "upgrade_required": 426,
     "host_unknown": 421,
     "payer_budget_exhausted": 429,
     "sign_in_too_often": 429,

@@ -1,8 +1,9 @@
 """A request to a direct route, read whole and within limits."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.types import Receive
 
@@ -12,10 +13,16 @@ from oracle_api.access.principal import ANONYMOUS, Principal
 MAX_BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_SECONDS = 10.0
 
+ABORT: Final = "billcoin.abort"
+"""In a scope of our server: ends the connection without sending what is still to be sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class DirectRequest:
-    """What a direct route gets; header names are lower case."""
+    """What a direct route gets; header names are lower case.
+
+    `abort` ends the connection at once, for a client that does not read.
+    """
 
     id: str
     method: str
@@ -24,6 +31,8 @@ class DirectRequest:
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
     principal: Principal = ANONYMOUS
+    is_socket: bool = False
+    abort: Callable[[], None] = lambda: None
 
 
 class ClientGoneError(Exception):

@@ -8,9 +8,13 @@ from typing import Any
 
 import structlog
 import uvicorn
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 from oracle_api.application import Oracle
+from oracle_api.request import ABORT
 from oracle_api.settings import Settings
 
 MAX_HEAD_BYTES = 32 * 1024
@@ -20,6 +24,10 @@ HEAD_TIMEOUT_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 65
 """Longer than a usual proxy keeps idle connections, so that the proxy closes first."""
 
+MAX_FRAME_BYTES = 1024
+"""Of what a client sends over a WebSocket: nothing is asked of it, so this is for its last word."""
+
+PING_SECONDS = 15.0
 SHUTDOWN_SECONDS = 5
 BACKLOG = 4096
 
@@ -58,6 +66,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """A head begins."""
         self._is_head_open, self._head_bytes = True, 0
         super().on_message_begin()
+        self.scope[ABORT] = self.transport.abort  # type: ignore[typeddict-unknown-key]
 
     def on_headers_complete(self) -> None:
         """The head has ended."""
@@ -74,6 +83,23 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+class BoundedSocketProtocol(WebSocketsSansIOProtocol):
+    """One WebSocket, whose scope can end it as well."""
+
+    def handle_connect(self, event: Request) -> None:
+        """The handshake has come; the application is started behind this."""
+        super().handle_connect(event)
+        if self.handshake_initiated and not self.handshake_complete:
+            self.scope[ABORT] = self.transport.abort  # type: ignore[typeddict-unknown-key]
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send; a handshake that was refused with a whole answer is complete."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            # Else the server would log an error of ours whenever somebody is refused.
+            self.handshake_complete = True
 
 
 class OracleServer(uvicorn.Server):
@@ -109,7 +135,11 @@ def server_for(oracle: Oracle, settings: Settings, **options: Any) -> OracleServ
         host=settings.oracle_host,
         port=settings.oracle_port,
         http=BoundedHttpProtocol,
-        ws="none",
+        ws=BoundedSocketProtocol,
+        ws_max_size=MAX_FRAME_BYTES,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+        ws_per_message_deflate=False,  # it would write every frame anew for every client
         lifespan="on",
         log_config=None,
         access_log=False,

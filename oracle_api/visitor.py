@@ -23,8 +23,13 @@ class Door:
     def __init__(self, names: Collection[str]) -> None:
         self._names = frozenset(name.lower() for name in names)
 
-    def check(self, method: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    def check(
+        self, method: str, headers: Sequence[tuple[bytes, bytes]], *, is_socket: bool = False
+    ) -> None:
         """Refuse what only a foreign page would send.
+
+        A WebSocket is no request like others: browsers let any page open one, with our cookies,
+        and read what it says, so it is guarded like what changes something.
 
         Raises:
             RejectedError: `host_unknown` or `origin_foreign`.
@@ -44,7 +49,8 @@ class Door:
                 "this oracle does not answer to that name; add it to BILLCOIN_ORACLE_NAMES",
                 param="Host",
             )
-        if method not in _SAFE_METHODS and self._is_foreign(host, origin, site):
+        is_guarded = is_socket or method not in _SAFE_METHODS
+        if is_guarded and self._is_foreign(host, origin, site):
             raise RejectedError(
                 "origin_foreign", "a page of another site may not ask for this", param="Origin"
             )

@@ -64,6 +64,7 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("POST", "/api/v1/orders"): STAFF | BUYERS,
     ("GET", "/api/v1/orders"): STAFF | BUYERS,
     ("GET", "/api/v1/orders/stream"): STAFF | BUYERS,
+    ("GET", "/api/v1/orders/ws"): STAFF | BUYERS,
     ("GET", "/api/v1/orders/{order_id}"): STAFF | BUYERS,
     ("POST", "/api/v1/orders/{order_id}/cancel"): STAFF | BUYERS,
     ("GET", "/api/v1/orders/{order_id}/qr.svg"): STAFF | BUYERS,
@@ -95,6 +96,7 @@ ROUTE_SCOPES: Final[Mapping[Route, Scope]] = {
     ("POST", "/api/v1/orders"): Scope.ORDERS_WRITE,
     ("GET", "/api/v1/orders"): Scope.ORDERS_READ,
     ("GET", "/api/v1/orders/stream"): Scope.ORDERS_READ,
+    ("GET", "/api/v1/orders/ws"): Scope.ORDERS_READ,
     ("GET", "/api/v1/orders/{order_id}"): Scope.ORDERS_READ,
     ("POST", "/api/v1/orders/{order_id}/cancel"): Scope.ORDERS_WRITE,
     ("GET", "/api/v1/orders/{order_id}/qr.svg"): Scope.ORDERS_READ,
@@ -128,6 +130,7 @@ nor a probe from its answer. So nothing here may be for some roles only."""
 COOKIE_ROUTES: Final[frozenset[Route]] = frozenset(
     {
         ("GET", "/api/v1/orders/stream"),
+        ("GET", "/api/v1/orders/ws"),
         ("GET", "/api/v1/orders/{order_id}/qr.svg"),
         ("GET", "/api/v1/loyalty/coupons/{coupon_id}/qr.svg"),
     }

@@ -100,11 +100,21 @@ class OrderRoutes:
     async def read(self, request: Request, order_id: str) -> Response:
         """One order; with `Prefer: wait` the answer is held while the order stays as it is."""
         order_id = read_order_id(order_id)
-        wait_seconds = preferred_wait(
-            request.headers.raw, max_seconds=self._settings.max_wait_seconds
-        )
+        wanted = preferred_wait(request.headers.raw, max_seconds=self._settings.max_wait_seconds)
         known = request.headers.get("if-none-match")
         audience = audience_of(request.state.principal)
+        with self._hub.waits.hold_for(request.state.principal, wanted) as wait_seconds:
+            body, tag = await self._read_changed(order_id, audience, known, wait_seconds)
+        headers = {"etag": tag, "cache-control": "no-cache"}
+        headers |= {name.decode(): value.decode() for name, value in applied(wait_seconds)}
+        if _matches(known, tag):
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type=JSON_TYPE, headers=headers)
+
+    async def _read_changed(
+        self, order_id: str, audience: Audience, known: str | None, wait_seconds: float
+    ) -> tuple[bytes, str]:
+        """The order when it is another than `known`, or than now, or when the time is over."""
         deadline = asyncio.get_running_loop().time() + wait_seconds
         with self._hub.watching(order_id) as watch:
             body, tag = await self._tagged(order_id, audience)
@@ -114,11 +124,7 @@ class OrderRoutes:
                 if not await watch.change(timeout_seconds=left):
                     break
                 body, tag = await self._tagged(order_id, audience)
-        headers = {"etag": tag, "cache-control": "no-cache"}
-        headers |= {name.decode(): value.decode() for name, value in applied(wait_seconds)}
-        if _matches(known, tag):
-            return Response(status_code=304, headers=headers)
-        return Response(body, media_type=JSON_TYPE, headers=headers)
+        return body, tag
 
     async def cancel(self, request: Request, order_id: str) -> Response:
         """Cancel an order that has not been paid."""

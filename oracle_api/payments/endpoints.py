@@ -37,8 +37,12 @@ class ValidateEndpoint:
 
     async def __call__(self, request: DirectRequest) -> Reply:
         """Answer one request; failures too are answers, so this raises nothing."""
+        wanted_seconds = preferred_wait(request.headers, max_seconds=self._max_wait_seconds)
+        with self._validation.waits.hold_for(request.principal, wanted_seconds) as wait_seconds:
+            return await self._reply(request, wait_seconds)
+
+    async def _reply(self, request: DirectRequest, wait_seconds: float) -> Reply:
         started = time.perf_counter()
-        wait_seconds = preferred_wait(request.headers, max_seconds=self._max_wait_seconds)
         try:
             question = self._question(request.body)
             answer = await self._validation.answer(question, wait_seconds=wait_seconds)

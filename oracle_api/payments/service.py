@@ -40,6 +40,7 @@ class Validation:
         self._database = database
         self._reader = reader
         self._hub = hub
+        self.waits = hub.waits
         self._limits = limits
         self._clock = clock
 

@@ -59,10 +59,9 @@ class RelayRoutes:
         return await self._answer(request, read_submission_id(submission_id), status=200)
 
     async def _answer(self, request: Request, submission_id: str, *, status: int) -> Response:
-        wait_seconds = preferred_wait(
-            request.headers.raw, max_seconds=self._settings.max_wait_seconds
-        )
-        standing = await self._waiting.standing(submission_id, wait_seconds=wait_seconds)
+        wanted = preferred_wait(request.headers.raw, max_seconds=self._settings.max_wait_seconds)
+        with self._waiting.waits.hold_for(request.state.principal, wanted) as wait_seconds:
+            standing = await self._waiting.standing(submission_id, wait_seconds=wait_seconds)
         headers = {name.decode(): value.decode() for name, value in applied(wait_seconds)}
         headers["cache-control"] = "no-store"
         if status == 202:  # noqa: PLR2004 - where the accepted work can be followed

@@ -45,6 +45,7 @@ class Waiting:
     def __init__(self, database: Database, hub: Hub) -> None:
         self._database = database
         self._hub = hub
+        self.waits = hub.waits
 
     async def standing(self, submission_id: str, *, wait_seconds: float) -> Standing:
         """A submission and its order; looks again only when the ledger has moved.

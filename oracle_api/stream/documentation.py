@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from oracle_api.documentation import UNAVAILABLE
+from oracle_api.documentation import UNAVAILABLE, problem_response
+
+_PARAMETERS: list[dict[str, Any]] = [
+    {
+        "name": name,
+        "in": place,
+        "description": "The id of the last event that you have.",
+        "schema": {"type": "string"},
+        "example": "41",
+    }
+    for name, place in (("Last-Event-ID", "header"), ("lastEventId", "query"))
+]
 
 STREAM: dict[str, Any] = {
     "tags": ["orders"],
@@ -13,16 +24,7 @@ STREAM: dict[str, Any] = {
         "docs/till.md."
     ),
     "operationId": "stream_orders",
-    "parameters": [
-        {
-            "name": name,
-            "in": place,
-            "description": "The id of the last event that you have.",
-            "schema": {"type": "string"},
-            "example": "41",
-        }
-        for name, place in (("Last-Event-ID", "header"), ("lastEventId", "query"))
-    ],
+    "parameters": _PARAMETERS,
     "responses": {
         "200": {
             "description": "An endless stream",
@@ -33,6 +35,23 @@ STREAM: dict[str, Any] = {
                 }
             },
         },
+        "503": UNAVAILABLE,
+    },
+}
+
+SOCKET: dict[str, Any] = {
+    "tags": ["orders"],
+    "summary": "Orders as they change, over a WebSocket",
+    "description": (
+        "The events of /api/v1/orders/stream. Each text frame is a JSON array of messages "
+        "`{event, id, data}`; send none yourself. Pings come every 15 seconds and must be "
+        "answered. See docs/till.md."
+    ),
+    "operationId": "follow_orders",
+    "parameters": _PARAMETERS,
+    "responses": {
+        "101": {"description": "An endless stream of frames"},
+        "426": problem_response("It is no WebSocket handshake", 426, "upgrade_required", None),
         "503": UNAVAILABLE,
     },
 }

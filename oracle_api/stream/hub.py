@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ledger.audience import EVERYTHING, Audience
 from ledger.store.journal import JournalEvent
 from oracle_api.problems import UnavailableError
+from oracle_api.stream.shares import Shares
 from oracle_api.stream.subscriber import Subscriber
 from oracle_api.stream.tail import Tail
 
@@ -18,6 +19,10 @@ class StreamLimits:
     """How much the streams may take."""
 
     streams: int = 10_000
+    streams_per_client: int = 100
+    """How many one account may have open; a store's tills may share one."""
+    waits_per_client: int = 200
+    """How many requests of one account or, without one, of one address are held at a time."""
     tail_events: int = 16_384
     """How many events are kept in memory to be sent again."""
     lag_events: int = 16_384
@@ -38,6 +43,8 @@ class Hub:
         """Grows with every change of the ledger: new tip, new events."""
         self.is_closing = False
         self.cut_off_count = 0
+        self.waits = Shares(limits.waits_per_client)
+        """Who may be held: what waits here is counted there."""
         self._subscribers: set[Subscriber] = set()
         self._change_waiters: set[asyncio.Future[None]] = set()
         self._order_waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)

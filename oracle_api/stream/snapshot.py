@@ -14,8 +14,9 @@ from ledger.store.pool import Connection
 from oracle_api.database import Database
 from oracle_api.orders.repository import list_by_status
 from oracle_api.orders.resource import OPEN_STATUSES, OrderWriter
+from oracle_api.stream.form import Message
 from oracle_api.stream.hub import Hub
-from oracle_api.stream.tail import Tail, write_message
+from oracle_api.stream.tail import Tail
 from oracle_api.times import Clock, to_datetime
 
 REUSE_EVENTS = 64
@@ -33,7 +34,7 @@ class Snapshot:
     """A message that tells what a till shows as of event `seq` of the journal `tail`."""
 
     seq: int
-    message: bytes
+    message: Message
     tail: Tail | None
 
 
@@ -95,7 +96,7 @@ class Snapshots:
             "orders": [self._writer.write(order) for order in (*orders.page, *settled)],
             "hasMore": orders.has_more,
         }
-        return Snapshot(seq, write_message("snapshot", orjson.dumps(document), seq=seq), tail)
+        return Snapshot(seq, Message("snapshot", orjson.dumps(document), seq), tail)
 
     async def _lately_settled(
         self, connection: Connection, audience: Audience

@@ -1,8 +1,20 @@
 """One open stream: how far it has got, and how it is woken."""
 
 import asyncio
+from enum import StrEnum
 
 from ledger.audience import Audience
+
+
+class Ending(StrEnum):
+    """Why a stream ends."""
+
+    GOING_AWAY = "going_away"
+    CLIENT_GONE = "client_gone"
+    CLIENT_SPOKE = "client_spoke"
+    CREDENTIALS_EXPIRED = "credentials_expired"
+    CUT_OFF = "cut_off"
+    UNAVAILABLE = "unavailable"
 
 
 class Subscriber:
@@ -14,8 +26,7 @@ class Subscriber:
         "_task",
         "_waiter",
         "audience",
-        "is_closed",
-        "is_cut_off",
+        "ending",
         "is_heartbeat_due",
         "must_resync",
         "sent_at",
@@ -27,8 +38,7 @@ class Subscriber:
         """Whose orders this client is told of."""
         self.seq = seq
         """Up to where this client was sent everything that is for it."""
-        self.is_closed = False
-        self.is_cut_off = False
+        self.ending: Ending | None = None
         self.is_heartbeat_due = False
         self.must_resync = False
         """What this client was told is no longer what the journal says."""
@@ -37,6 +47,16 @@ class Subscriber:
         self._task = asyncio.current_task()
         self._waiter: asyncio.Future[None] | None = None
         self.sent_at = self._loop.time()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the stream is to end."""
+        return self.ending is not None
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether it ends in the middle of a send."""
+        return self.ending is Ending.CUT_OFF
 
     def wake(self) -> None:
         """Let the stream look for something to send."""
@@ -62,17 +82,18 @@ class Subscriber:
             self.is_heartbeat_due = True
             self.wake()
 
-    def close(self) -> None:
-        """Let the stream end."""
-        self.is_closed = True
+    def close(self, ending: Ending = Ending.GOING_AWAY) -> None:
+        """Let the stream end; the first reason is the one."""
+        if self.ending is None:
+            self.ending = ending
         self.wake()
 
     def cut_off(self) -> None:
         """End the stream now: its client reads too slowly, and may be stuck in a send."""
         if self.is_cut_off:
             return
-        self.is_cut_off = True
+        self.ending = Ending.CUT_OFF
         if self._waiter is None and self._task is not None:
             self._task.cancel()
         else:
-            self.close()
+            self.wake()

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -11,12 +11,13 @@ import orjson
 from ledger.audience import EVERYTHING, Audience
 from ledger.ids import event_id
 from ledger.store.journal import JournalEvent
+from oracle_api.stream.form import Form, Message, Written
 from oracle_api.times import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Consecutive events as a stream carries them; `ends` are the offsets behind each.
+    """Consecutive events; each form is written when the first client wants it, for all others.
 
     `places` says for each store and each account which of the events are about its orders, so
     that a stream finds its own without looking at those of others.
@@ -24,32 +25,30 @@ class Chunk:
 
     first_seq: int
     last_seq: int
-    body: bytes
-    ends: tuple[int, ...]
+    messages: Sequence[Message]
     places: Mapping[Audience, Sequence[int]] = field(default_factory=dict)
-    _shared: dict[Audience, bytes] = field(default_factory=dict)
+    _written: dict[tuple[str, Audience], Written] = field(default_factory=dict)
 
     def concerns(self, audience: Audience) -> bool:
         """Whether anything in here is for this audience."""
         return audience == EVERYTHING or audience in self.places
 
-    def after(self, seq: int, audience: Audience = EVERYTHING) -> bytes:
+    def after(self, seq: int, form: Form, audience: Audience = EVERYTHING) -> bytes:
         """What follows event number `seq`; all of it in the usual case, without a copy."""
-        places = None if audience == EVERYTHING else self.places.get(audience, ())
-        if places is None or len(places) == len(self.ends):
-            return self.body if seq < self.first_seq else self.body[self._end(seq) :]
-        if seq >= self.first_seq:
-            return self._joined([at for at in places if self.first_seq + at > seq])
-        if audience not in self._shared:
-            # Made once for all the tills of a store.
-            self._shared[audience] = self._joined(places)
-        return self._shared[audience]
-
-    def _joined(self, places: Sequence[int]) -> bytes:
-        return b"".join(self.body[self.ends[at - 1] if at else 0 : self.ends[at]] for at in places)
-
-    def _end(self, seq: int) -> int:
-        return self.ends[seq - self.first_seq]
+        places: Sequence[int] = range(len(self.messages))
+        if audience != EVERYTHING:
+            own = self.places.get(audience, ())
+            if len(own) == len(places):
+                audience = EVERYTHING  # so that it is not written once more
+            places = own
+        known = bisect_right(places, seq - self.first_seq)
+        if known == len(places):
+            return b""
+        written = self._written.get((form.name, audience))
+        if written is None:
+            written = form.write_whole([self.messages[at] for at in places])
+            self._written[form.name, audience] = written
+        return written.after(known)
 
 
 class Tail:
@@ -62,7 +61,7 @@ class Tail:
 
     def append(self, events: Sequence[JournalEvent]) -> None:
         """Add the events that follow; the numbers of the journal have no gaps."""
-        chunk = write_chunk(events)
+        chunk = make_chunk(events)
         self._chunks.append(chunk)
         self.last_seq = chunk.last_seq
         while len(self._chunks) > 1 and self.last_seq - self._chunks[0].last_seq > self._max_events:
@@ -73,7 +72,7 @@ class Tail:
         first = self._chunks[0].first_seq if self._chunks else self.last_seq + 1
         return seq >= first - 1
 
-    def after(self, seq: int, audience: Audience = EVERYTHING) -> tuple[bytes, int]:
+    def after(self, seq: int, form: Form, audience: Audience = EVERYTHING) -> tuple[bytes, int]:
         """The next events after number `seq` for this audience, and up to where that is all.
 
         Nothing and `seq` itself when there are none; nothing and a greater number when what
@@ -84,40 +83,31 @@ class Tail:
         newest = self._chunks[-1]
         if seq < newest.first_seq - 1:
             newest = self._chunks[bisect_right(self._chunks, seq, key=attrgetter("last_seq"))]
-        return newest.after(seq, audience), newest.last_seq
+        return newest.after(seq, form, audience), newest.last_seq
 
     def concerns(self, audience: Audience) -> bool:
         """Whether the newest chunk has anything for this audience."""
         return bool(self._chunks) and self._chunks[-1].concerns(audience)
 
 
-def write_chunk(events: Iterable[JournalEvent]) -> Chunk:
-    """Write events, at least one, as a stream carries them."""
-    body, ends, numbers = bytearray(), [], []
+def make_chunk(events: Sequence[JournalEvent]) -> Chunk:
+    """Events, at least one, as clients are told them."""
     places: defaultdict[Audience, list[int]] = defaultdict(list)
     for place, event in enumerate(events):
-        body += write_event(event)
-        ends.append(len(body))
-        numbers.append(event.seq)
         if event.store_id is not None:
             places[Audience(store_id=event.store_id)].append(place)
         if event.account_id is not None:
             places[Audience(account_id=event.account_id)].append(place)
-    return Chunk(numbers[0], numbers[-1], bytes(body), tuple(ends), dict(places))
+    messages = [message_of(event) for event in events]
+    return Chunk(events[0].seq, events[-1].seq, messages, dict(places))
 
 
-def write_event(event: JournalEvent) -> bytes:
-    """One event as a stream carries it."""
+def message_of(event: JournalEvent) -> Message:
+    """One event as clients are told it."""
     document = {
         "id": event_id(event.seq),
         "type": event.type,
         "createdAt": rfc3339(event.created_at),
         "data": event.data,
     }
-    return write_message(event.type, orjson.dumps(document), seq=event.seq)
-
-
-def write_message(name: str, data: bytes, *, seq: int | None = None) -> bytes:
-    """A message of the event stream format; `data` holds no line break."""
-    number = b"" if seq is None else b"id: %d\n" % seq
-    return b"event: %b\n%bdata: %b\n\n" % (name.encode(), number, data)
+    return Message(event.type, orjson.dumps(document), event.seq)

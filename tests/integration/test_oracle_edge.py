@@ -249,7 +249,8 @@ async def test_the_process_serves_logs_json_and_stops_with_open_streams(ledger: 
     while not logged or logged[-1]["event"] != "serving":
         logged.append(json.loads(await process.stderr.readline()))
     base = "http://" + logged[-1]["addresses"][0]
-    assert logged[0]["storeId"] == "cafeteria"
+    (starting,) = [line for line in logged if line["event"] == "starting"]
+    assert starting["storeId"] == "cafeteria"
     assert ledger.url not in json.dumps(logged)
     async with aiohttp.ClientSession() as session:
         client = Client(base, session, create_oracle(settings_for(ledger.url)))

@@ -1,5 +1,6 @@
 """The shared tail of the journal gives each client exactly what it misses."""
 
+import json
 import re
 from datetime import UTC, datetime
 
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.store.journal import JournalEvent
-from oracle_api.stream.tail import Tail, write_event
+from oracle_api.stream.form import SERVER_SENT, SOCKET, Form
+from oracle_api.stream.tail import Tail, message_of
 
 
 def event(seq: int) -> JournalEvent:
@@ -16,25 +18,35 @@ def event(seq: int) -> JournalEvent:
 
 
 def numbers(body: bytes) -> list[int]:
+    if body.startswith(b"["):
+        return [message["id"] for message in json.loads(body)]
     return [int(text) for text in re.findall(rb"^id: (\d+)$", body, re.MULTILINE)]
 
 
 def test_an_event_is_written_as_the_event_stream_format_wants() -> None:
-    assert write_event(event(3)) == (
+    assert SERVER_SENT.write([message_of(event(3))]) == (
         b"event: order.paid\nid: 3\n"
         b'data: {"id":"evt_0000000000000003","type":"order.paid",'
         b'"createdAt":"2026-04-10T08:15:23.042Z","data":{"orderId":"ord_x","n":"xxx"}}\n\n'
     )
 
 
+def test_a_frame_holds_the_same_messages_as_an_array() -> None:
+    messages = [message_of(event(3)), message_of(event(4))]
+    frame = json.loads(SOCKET.write(messages))
+    assert [(one["event"], one["id"]) for one in frame] == [("order.paid", 3), ("order.paid", 4)]
+    assert [one["data"] for one in frame] == [json.loads(message.data) for message in messages]
+
+
 @given(
+    form=st.sampled_from([SERVER_SENT, SOCKET]),
     start=st.integers(min_value=0, max_value=50),
     sizes=st.lists(st.integers(min_value=1, max_value=9), max_size=12),
     max_events=st.integers(min_value=1, max_value=60),
     behind=st.integers(min_value=0, max_value=60),
 )
 def test_every_place_is_continued_without_gap_or_repetition(
-    start: int, sizes: list[int], max_events: int, behind: int
+    form: Form, start: int, sizes: list[int], max_events: int, behind: int
 ) -> None:
     tail = Tail(start, max_events=max_events)
     seq = start
@@ -47,7 +59,7 @@ def test_every_place_is_continued_without_gap_or_repetition(
         return
     seen: list[int] = []
     while True:
-        part, place_after = tail.after(seen[-1] if seen else place)
+        part, place_after = tail.after(seen[-1] if seen else place, form)
         if not part:
             break
         got = numbers(part)
@@ -63,4 +75,4 @@ def test_what_is_too_old_is_forgotten_and_said_to_be() -> None:
     assert not tail.reaches_back_to(0)
     assert tail.reaches_back_to(90)
     assert tail.reaches_back_to(100)
-    assert tail.after(100) == (b"", 100)
+    assert tail.after(100, SOCKET) == (b"", 100)
