@@ -338,3 +338,15 @@ async def test_one_client_cannot_hold_requests_without_end(ledger: Ledger) -> No
         assert "preference-applied" not in headers
         for task in held:
             task.cancel()
+
+
+async def test_each_account_is_told_of_its_own_orders_only(guarded: Guarded) -> None:
+    ann, ben = [await guarded.person(name, Role.STUDENT) for name in ("ann", "ben")]
+    async with _following(ann) as hers, _following(ben) as his:
+        orders = [await person.order(f"key-{n}") for n, person in enumerate((ann, ben, ann))]
+        heard = [data["data"]["orderId"] for _, _, data in await hers.take(2)]
+        assert heard == [orders[0]["id"], orders[2]["id"]]
+        assert (await his.next())[2]["data"]["orderId"] == orders[1]["id"]
+    async with follow(guarded.client, "?lastEventId=0", _bearer(ben)) as again:
+        name, number, data = await again.next()
+        assert (name, number, data["data"]["orderId"]) == ("order.created", 2, orders[1]["id"])
