@@ -12,7 +12,6 @@ from oracle_stream_reader import Stream
 from oracle_support import Ledger, Pay, tx
 
 from oracle_api.access.principal import Role, Scope
-from oracle_api.stream import feed as stream_endpoints
 from oracle_api.stream.hub import StreamLimits
 
 ORDERS = "/api/v1/orders"
@@ -229,7 +228,7 @@ async def test_a_stream_ends_with_the_credentials_that_opened_it(
     status, problem, _ = await ada.call("GET", STREAM)
     assert (status, problem["code"]) == (401, "token_expired")
     # A key that is good for a year is asked for again as often, since it may have been revoked.
-    monkeypatch.setattr(stream_endpoints, "MAX_STREAM_SECONDS", 0.2)
+    monkeypatch.setattr(feed, "MAX_STREAM_SECONDS", 0.2)
     shop = await guarded.program(await guarded.account("shop", Role.PARTNER), Scope.ORDERS_READ)
     async with streaming(shop) as stream:
         assert (await stream.next()).event == "snapshot"
