@@ -12,6 +12,7 @@ from oracle_stream_reader import Stream
 from oracle_support import Ledger, Pay, tx
 
 from oracle_api.access.principal import Role, Scope
+from oracle_api.stream import feed
 from oracle_api.stream.hub import StreamLimits
 
 ORDERS = "/api/v1/orders"
