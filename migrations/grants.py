@@ -26,9 +26,11 @@ ORACLE_RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "transfer": (),
     # What is never taken back.
     "attestation": _APPEND,
+    "collection_attempt": _APPEND,
     "event": _APPEND,
     "refund_entry": _APPEND,
     "refund_transaction": _APPEND,
+    "standing_order": _APPEND,
     # What changes; points themselves only the indexer moves.
     "coupon": _CHANGE,
     "loyalty_account": _CHANGE,  # which locking needs

@@ -64,6 +64,9 @@ def serve() -> None:
       BILLCOIN_RATE_SOURCE (fixed)           `feed`: the newest all-milk price instead
       BILLCOIN_RATE_MAX_AGE_SECONDS (86400)  an older price is stale, and then counts what
       BILLCOIN_RATE_WHEN_STALE (last_good)   says: last_good, fixed, or refuse (no sales)
+      BILLCOIN_STANDING_ORDERS_ADDRESS ()    collect for this contract, with the relayer's gas:
+      BILLCOIN_COLLECT_MAX_ORDERS (256), BILLCOIN_COLLECT_DAILY_GAS_COIN (1)
+                                             how many at a time, how much gas a day
       BILLCOIN_ORDER_TTL_SECONDS (900)       how long an order can be paid
       BILLCOIN_INCLUDED_LIMIT_MYR (50.00)    orders up to this are released at inclusion,
       BILLCOIN_SAFE_LIMIT_MYR (500.00)       up to this at `safe`, above at `finalized`

@@ -44,6 +44,7 @@ from oracle_api.relay.endpoints import relay_router
 from oracle_api.relay.service import Relay
 from oracle_api.relay.waiting import Waiting
 from oracle_api.settings import Settings
+from oracle_api.standing_orders.endpoints import standing_orders_router
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
 from oracle_api.stream.endpoints import StreamEndpoint
 from oracle_api.stream.feed import Feeds
@@ -73,7 +74,7 @@ class Oracle:
         self._reader = EvidenceReader(self._database)
         attestor = open_attestor(settings, self._database, metrics, clock)
         self.api = _api(*self._routers(clock, attestor))
-        self._add_economy(settings.chain_id)
+        self._add_economy(clock)
         self._relay = self._add_relay(clock)
         for router in access_routers(settings, self._database, self._entrance, clock):
             self.api.include_router(router)
@@ -104,9 +105,14 @@ class Oracle:
             gate=self._entrance.gate,
         )
 
-    def _add_economy(self, chain_id: int) -> None:
-        self.api.include_router(batches_router(self._database, chain_id=chain_id))
-        self.api.include_router(prices_router(self._database, Forecaster(), chain_id=chain_id))
+    def _add_economy(self, clock: Clock) -> None:
+        settings, database = self._settings, self._database
+        for router in (
+            batches_router(database, chain_id=settings.chain_id),
+            prices_router(database, Forecaster(), chain_id=settings.chain_id),
+            standing_orders_router(settings, database, clock),
+        ):
+            self.api.include_router(router)
 
     def _add_relay(self, clock: Clock) -> Relay | None:
         relay = relay_of(self._settings, self._database, clock)

@@ -16,6 +16,7 @@ from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.prices.documentation import FORECAST, HISTORY
 from oracle_api.refunds import documentation as refunds
 from oracle_api.relay import documentation as relay
+from oracle_api.standing_orders import documentation as standing_orders
 from oracle_api.stream.documentation import SOCKET, STREAM
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
 from oracle_api.stream.socket import PATH as SOCKET_PATH
@@ -38,6 +39,9 @@ _ROUTES: Final = (
     ("/api/v1/x402/settle", "post", x402.SETTLE),
     ("/api/v1/prices/milk", "get", HISTORY),
     ("/api/v1/prices/milk/forecast", "get", FORECAST),
+    ("/api/v1/standing-orders", "post", standing_orders.CREATE),
+    ("/api/v1/standing-orders", "get", standing_orders.LIST),
+    ("/api/v1/standing-orders/{standing_order_id}", "get", standing_orders.READ),
     ("/api/v1/orders", "post", CREATE),
     ("/api/v1/orders", "get", LIST),
     ("/api/v1/orders/{order_id}", "get", READ),

@@ -23,15 +23,17 @@ from ledger.confidence import Limits
 from ledger.deployment import Deployment
 from ledger.errors import RejectedError
 from ledger.payment_policy import ConfirmationPolicy
-from ledger.payment_uri import MAX_CHAIN_ID, format_address, parse_address
+from ledger.payment_uri import MAX_CHAIN_ID, format_address
 from ledger.rate import MAX_RATE, RatePolicy
 from ledger.units import Sen, format_myr, parse_myr
 from oracle_api.access.settings import AccessSettings, check_access
+from oracle_api.addresses import Address
 from oracle_api.budgets.settings import BudgetSettings
 from oracle_api.loyalty.settings import LoyaltySettings
 from oracle_api.prices.settings import RateSettings
 from oracle_api.relay.settings import RelaySettings
 from oracle_api.relay.signer import signer_of
+from oracle_api.standing_orders.settings import StandingOrderSettings
 from oracle_api.webhooks.settings import WebhookSettings, check_webhooks
 
 RATE_DECIMALS = 8
@@ -39,15 +41,6 @@ RATE_DECIMALS = 8
 
 MAX_EXPOSURE_SEN = 10**15
 """More ringgit than there are, and less than a database's integer holds."""
-
-
-def _address(value: Any) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    try:
-        return parse_address(str(value), param="it")
-    except RejectedError as error:
-        raise ValueError(str(error)) from error
 
 
 def _ringgit(value: Any) -> Any:
@@ -82,7 +75,6 @@ def _names(value: Any) -> Any:
 
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 Names = Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_names)]
-Address = Annotated[bytes, BeforeValidator(_address)]
 Ringgit = Annotated[Sen, BeforeValidator(_ringgit)]
 Exposure = Annotated[Ringgit, Field(ge=0, le=MAX_EXPOSURE_SEN)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -111,7 +103,13 @@ DEFAULT_CATALOGUE: tuple[Product, ...] = tuple(
 
 
 class Settings(
-    WebhookSettings, RateSettings, RelaySettings, BudgetSettings, LoyaltySettings, AccessSettings
+    WebhookSettings,
+    StandingOrderSettings,
+    RateSettings,
+    RelaySettings,
+    BudgetSettings,
+    LoyaltySettings,
+    AccessSettings,
 ):
     """What `billcoin-oracle serve` is told; amounts in sen, addresses 20 bytes."""
 

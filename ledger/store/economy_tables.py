@@ -5,6 +5,8 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -15,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from ledger.store.tables import metadata
+from ledger.store.tables import TIMESTAMP, UINT256, metadata
 
 followed_contract = Table(
     "followed_contract",
@@ -58,4 +60,51 @@ contract_event = Table(
         postgresql_ops={"arguments": "jsonb_path_ops"},
     ),
     comment="Events of followed contracts, read out of proven receipts.",
+)
+
+standing_order = Table(
+    "standing_order",
+    metadata,
+    Column("chain_id", BigInteger, nullable=False),
+    Column("order_hash", LargeBinary, nullable=False),
+    Column("contract", LargeBinary, nullable=False),
+    Column("payer", LargeBinary, nullable=False),
+    Column("merchant", LargeBinary, nullable=False),
+    Column("into_vaults", Boolean, nullable=False),
+    Column("litres", UINT256, nullable=False),
+    Column("period_seconds", BigInteger, nullable=False),
+    Column("price_mode", Integer, nullable=False),
+    Column("fixed_price", UINT256, nullable=False),
+    Column("max_price", UINT256, nullable=False),
+    Column("rate", UINT256, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("nonce", UINT256, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("registered_at", TIMESTAMP, nullable=False),
+    PrimaryKeyConstraint("chain_id", "order_hash"),
+    Index("standing_order_account", "account_id", "registered_at"),
+    comment="What payers signed to be collected period by period; the contract has the last word.",
+)
+
+collection_attempt = Table(
+    "collection_attempt",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("order_hash", LargeBinary, nullable=False),
+    Column("period", BigInteger, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text),
+    Column("tx_hash", LargeBinary),
+    Column("tx_nonce", BigInteger),
+    Column("promised_wei", UINT256, nullable=False, server_default=text("0")),
+    Column("attempted_at", TIMESTAMP, nullable=False),
+    ForeignKeyConstraint(
+        ["chain_id", "order_hash"], ["standing_order.chain_id", "standing_order.order_hash"]
+    ),
+    Index("collection_attempt_order", "chain_id", "order_hash", "id"),
+    Index("collection_attempt_time", "attempted_at"),
+    comment="What the keeper did about a standing order, and why not; never changed.",
 )

@@ -38,6 +38,47 @@ ALTER TABLE orders
 CREATE INDEX transfer_supply ON transfer (chain_id, block_number)
     WHERE sender = '\\x0000000000000000000000000000000000000000'::bytea
        OR recipient = '\\x0000000000000000000000000000000000000000'::bytea;
+CREATE TABLE standing_order (
+    chain_id bigint NOT NULL,
+    order_hash bytea NOT NULL,
+    contract bytea NOT NULL,
+    payer bytea NOT NULL,
+    merchant bytea NOT NULL,
+    into_vaults boolean NOT NULL,
+    litres numeric(78, 0) NOT NULL,
+    period_seconds bigint NOT NULL,
+    price_mode integer NOT NULL,
+    fixed_price numeric(78, 0) NOT NULL,
+    max_price numeric(78, 0) NOT NULL,
+    rate numeric(78, 0) NOT NULL,
+    starts_at bigint NOT NULL,
+    ends_at bigint NOT NULL,
+    nonce numeric(78, 0) NOT NULL,
+    signature bytea NOT NULL,
+    account_id text NOT NULL,
+    registered_at timestamptz NOT NULL,
+    PRIMARY KEY (chain_id, order_hash)
+);
+CREATE INDEX standing_order_account ON standing_order (account_id, registered_at);
+COMMENT ON TABLE standing_order IS
+    'What payers signed to be collected period by period; the contract has the last word.';
+CREATE TABLE collection_attempt (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    chain_id bigint NOT NULL,
+    order_hash bytea NOT NULL,
+    period bigint NOT NULL,
+    outcome text NOT NULL,
+    reason text,
+    tx_hash bytea,
+    tx_nonce bigint,
+    promised_wei numeric(78, 0) NOT NULL DEFAULT 0,
+    attempted_at timestamptz NOT NULL,
+    FOREIGN KEY (chain_id, order_hash) REFERENCES standing_order
+);
+CREATE INDEX collection_attempt_order ON collection_attempt (chain_id, order_hash, id);
+CREATE INDEX collection_attempt_time ON collection_attempt (attempted_at);
+COMMENT ON TABLE collection_attempt IS
+    'What the keeper did about a standing order, and why not; never changed.';
 COMMENT ON TABLE payment_proof IS
     'Merkle proofs of what pays orders or mints batches, as JSON; null where too large.'
 """

@@ -88,6 +88,10 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("POST", "/api/v1/webhooks/{webhook_id}/replay"): LISTENERS,
     ("GET", "/api/v1/webhooks/{webhook_id}/deliveries"): LISTENERS,
     ("POST", "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver"): LISTENERS,
+    ("POST", "/api/v1/standing-orders"): BUYERS,
+    ("GET", "/api/v1/standing-orders"): BUYERS | frozenset({Role.FINANCE, Role.ADMIN}),
+    ("GET", "/api/v1/standing-orders/{standing_order_id}"): BUYERS
+    | frozenset({Role.FINANCE, Role.ADMIN}),
 }
 
 ROUTE_SCOPES: Final[Mapping[Route, Scope]] = {

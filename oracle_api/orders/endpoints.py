@@ -23,12 +23,13 @@ from oracle_api.orders.repository import PaidOrder, list_by_status, read_with_pa
 from oracle_api.orders.requests import (
     NewOrderRequest,
     order_not_found,
+    read_before_order,
     read_order_id,
     read_statuses,
 )
 from oracle_api.orders.resource import OPEN_STATUSES, OrderWriter
 from oracle_api.orders.service import OrderService
-from oracle_api.pages import page_document, read_before, read_limit
+from oracle_api.pages import page_document, read_limit
 from oracle_api.preference import applied, preferred_wait
 from oracle_api.responses import JSON_TYPE, json_of
 from oracle_api.settings import Settings
@@ -89,7 +90,7 @@ class OrderRoutes:
             found = await list_by_status(
                 connection,
                 statuses,
-                before_id=read_before(before, prefix="ord"),
+                before_id=read_before_order(before),
                 limit=read_limit(limit),
                 audience=audience_of(request.state.principal),
             )

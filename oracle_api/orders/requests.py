@@ -1,5 +1,6 @@
 """What a till may ask for, checked before anything else looks at it."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -9,13 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from ledger.errors import RejectedError
 from ledger.order import Status
 from ledger.units import Sen, parse_myr
-from oracle_api.pages import is_id
+from oracle_api.pages import is_id, read_before
 
 MAX_ITEMS = 50
 MAX_QUANTITY = 100
 MAX_AMOUNT_SEN = 10_000_00
 """RM 10,000: no cafeteria order is larger, a typing error is."""
 
+# What a collected period of a standing order is called: `contracts.standing_orders.order_id`.
+_STANDING_ID = re.compile(r"ord_so_[0-9]{1,39}_[0-9]{1,20}", re.ASCII)
 # As on student cards of any university; what is longer or stranger is a typing error.
 _STUDENT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,31}$"
 
@@ -94,9 +97,20 @@ def read_order_id(text: str) -> str:
     Raises:
         RejectedError: `order_not_found`.
     """
-    if not is_id(text, prefix="ord"):
+    if not is_id(text, prefix="ord") and _STANDING_ID.fullmatch(text) is None:
         raise order_not_found()
     return text
+
+
+def read_before_order(text: str | None) -> str | None:
+    """Where a page of orders ends: an order's id, as `next` gave it.
+
+    Raises:
+        RejectedError: `before_invalid`.
+    """
+    if text is not None and _STANDING_ID.fullmatch(text) is not None:
+        return text
+    return read_before(text, prefix="ord")
 
 
 def read_statuses(text: str | None, default: Sequence[Status]) -> Sequence[Status]:

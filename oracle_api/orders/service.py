@@ -96,7 +96,7 @@ class OrderService:
                 tip_timestamp=cursor.tip_timestamp,
                 now=now,
             )
-            await insert_order(connection, order, event=_created_event(order), now=moment)
+            await insert_order(connection, order, event=created_event(order), now=moment)
         made = await _existing(connection, earlier_id or new_id, EVERYTHING)
         log.info("order made", orderId=made.order.id, replayed=earlier_id is not None)
         return MadeOrder(made, is_replayed=earlier_id is not None)
@@ -240,7 +240,7 @@ async def _existing(connection: Connection, order_id: str, audience: Audience) -
     return found
 
 
-def _created_event(order: NewOrder) -> Event:
+def created_event(order: NewOrder) -> Event:
     """What tells tills of a new order; enough to show it without asking for it."""
     fresh = Order(
         id=order.id,

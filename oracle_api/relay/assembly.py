@@ -29,7 +29,7 @@ def relay_of(
     Raises:
         RejectedError: `setting_wrong`.
     """
-    broadcaster = _broadcaster(settings, database, signer)
+    broadcaster = broadcaster_of(settings, database, signer)
     if broadcaster is None:
         return None
     return Relay(settings, database, broadcaster, clock)
@@ -42,7 +42,7 @@ async def watch_relay(context: JobContext, *, signer: Signer | None = None) -> N
         RejectedError: `setting_wrong`.
     """
     settings, database, clock = context.settings, context.database, context.clock
-    broadcaster = _broadcaster(settings, database, signer)
+    broadcaster = broadcaster_of(settings, database, signer)
     if broadcaster is None:
         # There is nothing to do and nothing to be begun anew.
         await asyncio.Event().wait()
@@ -67,9 +67,14 @@ async def watch_relay(context: JobContext, *, signer: Signer | None = None) -> N
         await watch.run()
 
 
-def _broadcaster(
-    settings: Settings, database: Database, signer: Signer | None
+def broadcaster_of(
+    settings: Settings, database: Database, signer: Signer | None = None
 ) -> Broadcaster | None:
+    """What signs and sends for the relayer, or None where neither node nor key is set.
+
+    Raises:
+        RejectedError: `setting_wrong`.
+    """
     signer = signer or signer_of(settings)
     url = settings.relayer_node_url
     if url is None or signer is None:

@@ -18,7 +18,12 @@ def _http_url(value: str | None) -> str | None:
     return value
 
 
-def _coin(value: Decimal) -> Decimal:
+def coin(value: Decimal) -> Decimal:
+    """An amount of the chain's coin that a setting may name.
+
+    Raises:
+        ValueError: it is out of range.
+    """
     if not value.is_finite() or not 0 < value <= MAX_COIN:
         raise ValueError(f"it must be more than 0 and at most {MAX_COIN}")
     return value
@@ -32,7 +37,7 @@ class RelaySettings(BaseSettings):
     )
     relayer_key_file: Path | None = None
     relayer_max_fee_gwei: int = Field(default=100, ge=1, le=1_000_000)
-    relayer_daily_gas_coin: Annotated[Decimal, AfterValidator(_coin)] = Decimal(2)
+    relayer_daily_gas_coin: Annotated[Decimal, AfterValidator(coin)] = Decimal(2)
     relayer_payer_daily_limit: int = Field(default=20, ge=1, le=1_000_000)
     relayer_max_outstanding: int = Field(default=256, ge=1, le=10_000)
     relayer_margin_seconds: int = Field(default=15, ge=1, le=3600)

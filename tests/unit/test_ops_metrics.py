@@ -14,6 +14,7 @@ from ledger.store.tally import Tally
 from oracle_api.jobs import metrics as jobs_metrics
 from oracle_api.metrics import Metrics
 from oracle_api.relay import metrics as relay_metrics
+from oracle_api.standing_orders import metrics as keeper_metrics
 from oracle_api.stream.hub import Hub
 from oracle_api.webhooks import metrics as webhook_metrics
 
@@ -41,6 +42,7 @@ def known_metrics() -> dict[str, set[str]]:
     assert indexer_metrics.TIP
     assert webhook_metrics.BACKLOG
     assert relay_metrics.METRICS
+    assert keeper_metrics.COLLECTIONS
     for registry in (REGISTRY, oracle.registry, jobs_metrics.REGISTRY):
         known |= _described(registry)
     return known

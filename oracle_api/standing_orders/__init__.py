@@ -1,0 +1,1 @@
+"""Standing orders: what payers signed, and the keeper that collects what is due."""

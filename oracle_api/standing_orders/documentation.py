@@ -1,0 +1,101 @@
+"""How the routes about standing orders look in OpenAPI."""
+
+from typing import Any, Final
+
+from fastapi import Response
+
+from oracle_api.documentation import (
+    INTERNAL,
+    MALFORMED,
+    UNAVAILABLE,
+    json_response,
+    problem_response,
+)
+from oracle_api.standing_orders.requests import EXAMPLE
+from oracle_api.standing_orders.resource import StandingStatus
+
+STANDING_ORDER_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "sto_" + "5c" * 32,
+    "object": "standing_order",
+    "status": "due",
+    "payer": EXAMPLE["payer"],
+    "merchant": EXAMPLE["merchant"],
+    "intoVaults": True,
+    "litres": "2",
+    "periodSeconds": 604_800,
+    "priceMode": "all_milk",
+    "fixedPrice": "0.00",
+    "maxPrice": "7.50",
+    "rate": "7.20",
+    "mostPerPeriod": "2.083334",
+    "startsAt": "2026-04-10T08:00:00Z",
+    "endsAt": "2026-07-10T08:00:00Z",
+    "nonce": "1",
+    "registeredAt": "2026-04-09T12:00:00.000Z",
+    "collected": {"count": 3, "bill": "6.25", "lastPeriod": 2},
+    "lastAttempt": {
+        "outcome": "skipped",
+        "reason": "insufficient balance",
+        "period": 3,
+        "txHash": None,
+        "attemptedAt": "2026-05-01T08:00:10.000Z",
+    },
+}
+_KINDS: Final[dict[type, dict[str, Any]]] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    dict: {"type": ["object", "null"]},
+}
+SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": list(STANDING_ORDER_EXAMPLE),
+    "properties": {name: _KINDS[type(value)] for name, value in STANDING_ORDER_EXAMPLE.items()}
+    | {"status": {"type": "string", "enum": [str(one) for one in StandingStatus]}},
+}
+_NOT_FOUND: Final = problem_response(
+    "There is no such standing order", 404, "standing_order_not_found", "id"
+)
+
+
+def _route(summary: str, responses: dict[int, Any]) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "response_class": Response,
+        "responses": responses | {500: INTERNAL, 503: UNAVAILABLE},
+    }
+
+
+CREATE: Final = _route(
+    "Register a standing order",
+    {
+        201: json_response("Registered, now or before", SCHEMA, STANDING_ORDER_EXAMPLE),
+        400: problem_response("The terms are wrong", 400, "signature_invalid", "signature"),
+    },
+)
+LIST: Final = _route(
+    "Standing orders",
+    {
+        200: json_response(
+            "A page, newest first",
+            {
+                "type": "object",
+                "required": ["data", "hasMore", "next"],
+                "properties": {
+                    "data": {"type": "array", "items": SCHEMA},
+                    "hasMore": {"type": "boolean"},
+                    "next": {"type": ["string", "null"]},
+                },
+            },
+            {"data": [STANDING_ORDER_EXAMPLE], "hasMore": False, "next": None},
+        ),
+        400: MALFORMED,
+    },
+)
+READ: Final = _route(
+    "One standing order",
+    {
+        200: json_response("The standing order", SCHEMA, STANDING_ORDER_EXAMPLE),
+        404: _NOT_FOUND,
+    },
+)
