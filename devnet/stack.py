@@ -26,6 +26,7 @@ from devnet.oracle_client import open_oracle
 from devnet.ports import LOOPBACK, free_port
 from devnet.postgres import PostgresServer, start_postgres
 from devnet.process import LeashedProcess
+from devnet.relayer_key import make_relayer
 from devnet.services import console_script, run_to_end, start_service, watch
 from devnet.transactions import address_of
 from ledger.errors import TransientError
@@ -68,6 +69,7 @@ class _Starter:
         self.folder, self.options, self.exits, self.say = folder, options, exits, say
         self.processes: list[LeashedProcess] = []
         self.deployed: Manifest | None = None
+        self.relayer: dict[str, str] = {}
 
     def _keep(self, process: LeashedProcess) -> LeashedProcess:
         self.processes.append(process)
@@ -130,6 +132,9 @@ class _Starter:
                 node_ws_url=ws_url,
                 economy=economy_accounts(),
                 attestation_signers=[attestation_signer(self.folder)],
+            )
+            self.relayer = await make_relayer(
+                node, dev_account(DEPLOYER_INDEX), self.folder, chain_id=DEFAULT_CHAIN_ID
             )
         self.deployed = manifest
         self.say("the contracts are deployed")
@@ -216,6 +221,7 @@ async def running_stack(
         variables = _variables(manifest, database_url, port)
         if starter.deployed is not None:
             variables[KEYS_VARIABLE] = str(folder / KEYS_NAME)
+        variables |= starter.relayer
         write_manifest(folder, variables)
         starter.services(variables)
         oracle_url = f"http://{LOOPBACK}:{port}"

@@ -149,6 +149,10 @@ def test_two_demos_run_side_by_side_until_told_to_stop(
     ):
         with urllib.request.urlopen(result["tillUrl"]) as till:  # noqa: S310 - our own server
             assert till.status == 200
+        # It pays the gas of wallets that have none.
+        supported = result["tillUrl"].removesuffix("/till") + "/api/v1/x402/supported"
+        with urllib.request.urlopen(supported) as answer:  # noqa: S310
+            assert json.load(answer)["kinds"]
         demo.send_signal(number)
         status, out, err = finish(demo)
         assert (status, out) == (0, ""), err

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from relay_scene import Scene, new_wallet, open_scene
+from relay_scene import SUBMIT, Scene, new_wallet, open_scene
 
 from devnet.databases import fresh_database
 from ledger.json_hex import to_hex
@@ -69,6 +69,31 @@ async def test_the_same_authorisation_is_broadcast_once_and_answered_alike(scene
     assert await scene.transfers_to(order) == 1
     assert await scene.relayer_nonce() == before + 1
     assert await scene.signed_count(relay_id) == 1
+
+
+async def test_answers_look_as_openapi_shows_them(scene: Scene) -> None:
+    _, document, _ = await scene.client.call("GET", "/openapi.json")
+
+    def example(path: str, method: str, status: int) -> Any:
+        (content,) = document["paths"][path][method]["responses"][str(status)]["content"].values()
+        return content["example"]
+
+    order = await scene.client.order()
+    body = scene.sign(order)
+    request = document["components"]["schemas"]["SubmitRequest"]
+    assert set(request["examples"][0]) == set(request["required"]) == set(body)
+    status, answer = await scene.submit(body, wait=20)
+    assert set(answer) == set(example(SUBMIT, "post", status))
+    shown = example("/api/v1/payments/submissions/{submission_id}", "get", 200)
+    assert set(await scene.show(answer["relayId"])) == set(shown)
+    for refused, expected in (
+        (body | {"value": "1"}, 400),
+        (body | {"orderId": "ord_" + "0" * 26}, 404),
+        (scene.sign(order), 409),
+    ):
+        status, problem = await scene.submit(refused)
+        assert status == expected
+        assert set(problem) == set(example(SUBMIT, "post", status))
 
 
 async def test_a_submission_may_wait_until_the_order_is_paid(scene: Scene) -> None:

@@ -204,6 +204,31 @@ async def test_settling_at_once_twenty_times_broadcasts_once(scene: Scene) -> No
     assert await scene.relayer_nonce() == before + 1
 
 
+async def test_answers_look_as_openapi_shows_them(scene: Scene) -> None:
+    _, document, _ = await scene.client.call("GET", "/openapi.json")
+    order = await scene.client.order()
+    body = message(order, scene.sign(order))
+    for verb, method, sent in (
+        ("supported", "GET", None),
+        ("verify", "POST", body),
+        ("settle", "POST", body),
+        ("settle", "POST", {}),
+    ):
+        path = f"{PREFIX}/{verb}"
+        operation = document["paths"][path][method.lower()]
+        status, answer, _ = await scene.client.call(method, path, json=sent)
+        shown = operation["responses"][str(status)]["content"]["application/json"]
+        assert set(shown["schema"]["required"]) <= set(answer)
+        assert set(answer) <= set(shown["schema"]["properties"])
+        if sent:
+            assert set(answer) == set(shown["example"])
+            asked = operation["requestBody"]["content"]["application/json"]["example"]
+            payload = asked["paymentPayload"]["payload"]
+            assert set(payload["authorization"]) == set(
+                body["paymentPayload"]["payload"]["authorization"]
+            )
+
+
 async def test_another_payment_that_came_first_is_not_taken_for_this_one(scene: Scene) -> None:
     order = await scene.client.order()
     async with scene.without_mining():
