@@ -13,7 +13,7 @@ PUBLIC_PORTS: Final = frozenset({443, 8443})
 # So plain that no two parsers read it differently; names in other scripts come as punycode.
 _URL = re.compile(
     r"(?P<scheme>https?)://"
-    r"(?:\[(?P<v6>[0-9A-Fa-f:.]{2,45})\]|(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?))"
+    r"(?:\[(?P<v6>[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,40})\]|(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?))"
     r"(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"(?P<path>/[A-Za-z0-9._~!$&'()*+,;=:@/%-]*)?"
     r"(?:\?[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?",
