@@ -29,6 +29,7 @@ from devnet.process import LeashedProcess
 from devnet.relayer_key import make_relayer
 from devnet.services import console_script, run_to_end, start_service, watch
 from devnet.transactions import address_of
+from devnet.webhook_keys import webhook_variables
 from ledger.errors import TransientError
 
 DATABASE_NAME = "billcoin"
@@ -159,13 +160,13 @@ class _Starter:
         return start_service(name, [command], logs=self.folder, variables=variables)
 
     def services(self, variables: dict[str, str]) -> None:
-        """Start indexer, oracle and jobs; whoever waits for them waits for the first two."""
-        for name, command in (
-            ("billcoin-indexer", "run"),
-            ("billcoin-oracle", "serve"),
-            ("billcoin-oracle", "jobs"),
-        ):
+        """Start indexer and oracle."""
+        for name, command in (("billcoin-indexer", "run"), ("billcoin-oracle", "serve")):
             self._keep(self._service(name, command, variables))
+
+    def jobs(self, variables: dict[str, str]) -> None:
+        """Start what nobody waits for; it would take the processor from the others."""
+        self._keep(self._service("billcoin-oracle", "jobs", variables))
 
 
 def _variables(manifest: Manifest, database_url: str, oracle_port: int) -> dict[str, str]:
@@ -222,9 +223,11 @@ async def running_stack(
         if starter.deployed is not None:
             variables[KEYS_VARIABLE] = str(folder / KEYS_NAME)
         variables |= starter.relayer
+        variables |= webhook_variables(folder)
         write_manifest(folder, variables)
         starter.services(variables)
         oracle_url = f"http://{LOOPBACK}:{port}"
         coming_up = attended(_wait_until_ready(oracle_url, say), watch(starter.processes))
         await both(coming_up, both(meanwhile(manifest), starter.let_economy_in()))
+        starter.jobs(variables)
         yield Stack(manifest, oracle_url, variables, tuple(starter.processes))

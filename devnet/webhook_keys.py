@@ -1,0 +1,24 @@
+"""What lets a devnet send webhooks: a key of its own, and receivers on this machine."""
+
+import base64
+import os
+import secrets
+from pathlib import Path
+
+KEYS_NAME = "webhook-keys"
+KEY_BYTES = 32
+
+
+def webhook_variables(folder: Path) -> dict[str, str]:
+    """The settings for webhooks that the environment leaves open; the key is made when missing."""
+    path = folder / KEYS_NAME
+    if not path.exists():
+        line = f"devnet {base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}\n"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(line)
+    ours = {
+        "BILLCOIN_WEBHOOK_KEYS_FILE": str(path),
+        "BILLCOIN_WEBHOOK_ALLOW_PRIVATE": "true",
+    }
+    return {name: value for name, value in ours.items() if name not in os.environ}
