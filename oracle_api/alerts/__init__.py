@@ -1,0 +1,1 @@
+"""What the operators' channel hears of."""
