@@ -14,12 +14,19 @@ from starlette.types import Receive, Scope, Send
 from ledger.errors import RejectedError
 from oracle_api.access.entrance import build_entrance
 from oracle_api.accounts.routers import access_routers
+from oracle_api.alerts.slack import alert_of_flag
 from oracle_api.attestations.endpoints import attestations_router
 from oracle_api.attestations.service import Attestor, open_attestor
+from oracle_api.audit_log.endpoints import audit_log_router
 from oracle_api.batches.endpoints import batches_router
+from oracle_api.budgets.allowance import Allowance
+from oracle_api.budgets.policy import BudgetPolicy
+from oracle_api.budgets.spending import spender_for
 from oracle_api.catalogue.endpoints import catalogue_router
 from oracle_api.database import Database
 from oracle_api.edge import Edge
+from oracle_api.flags.endpoints import flags_router
+from oracle_api.flags.suspicion import Suspicion
 from oracle_api.health.endpoints import HealthEndpoints
 from oracle_api.loyalty.endpoints import loyalty_router
 from oracle_api.loyalty.service import LoyaltyService
@@ -69,6 +76,10 @@ class Oracle:
         self._database = Database(str(settings.database_url), settings.deployment)
         self.hub = Hub(stream_limits)
         self._entrance = build_entrance(settings, self._database, clock)
+        self._spender = spender_for(settings)
+        self._suspicion = Suspicion(
+            settings, self._spender, self._database, clock, tell=alert_of_flag
+        )
         metrics = Metrics(self.hub)
         self._listener = Listener(self._database, self.hub, metrics.orders)
         self._reader = EvidenceReader(self._database)
@@ -93,7 +104,11 @@ class Oracle:
             self.api,
             direct={
                 ("POST", VALIDATE_PATH): ValidateEndpoint(
-                    validation, metrics, attestor, max_wait_seconds=settings.max_wait_seconds
+                    validation,
+                    self._suspicion,
+                    metrics,
+                    attestor,
+                    max_wait_seconds=settings.max_wait_seconds,
                 ),
                 **health.routes(),
                 ("GET", SOCKET_PATH): ask_to_upgrade,
@@ -103,6 +118,7 @@ class Oracle:
             metrics=metrics,
             door=Door(settings.oracle_names),
             gate=self._entrance.gate,
+            allowance=Allowance(BudgetPolicy(settings), self._spender),
         )
 
     def _add_economy(self, clock: Clock) -> None:
@@ -137,6 +153,8 @@ class Oracle:
             loyalty_router(database, LoyaltyService(clock), students),
             refunds_router(database, RefundService(settings, clock), chain_id=settings.chain_id),
             webhooks_router(settings, database, clock),
+            flags_router(database, clock),
+            audit_log_router(database),
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -150,7 +168,7 @@ class Oracle:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         await self._database.open()
-        work = [self._listener.run(), self.hub.beat()]
+        work = [self._listener.run(), self.hub.beat(), self._suspicion.run()]
         work += [self._reader.run_lane() for _ in range(LANES)]
         if self._relay is not None:
             work.append(self._relay.stay_connected())
@@ -162,6 +180,7 @@ class Oracle:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._entrance.passwords.close()
+            await self._spender.close()
             await self._database.close()
 
 

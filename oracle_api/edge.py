@@ -11,10 +11,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.errors import RejectedError
 from oracle_api.access.gate import Gate, MethodNotAllowedError
+from oracle_api.access.principal import Principal
+from oracle_api.access.route_map import Rule
+from oracle_api.budgets.allowance import Allowance
 from oracle_api.metrics import Metrics
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.payments.endpoints import refusal
-from oracle_api.problems import Header, Reply, UnavailableError, problem_of
+from oracle_api.problems import (
+    DeniedError,
+    Header,
+    Headers,
+    Reply,
+    UnavailableError,
+    problem_of,
+)
 from oracle_api.request import ABORT, ClientGoneError, DirectRequest, read_body
 from oracle_api.visitor import Door
 
@@ -63,8 +73,10 @@ class Edge:
         metrics: Metrics,
         door: Door,
         gate: Gate,
+        allowance: Allowance,
     ) -> None:
         self._inner = inner
+        self._allowance = allowance
         self._door = door
         self._gate = gate
         self._direct = direct
@@ -106,7 +118,8 @@ class Edge:
         try:
             rule = self._gate.find(method, path)
             route = rule.path
-            principal = await self._gate.admit(rule, scope["headers"], _address_of(scope))
+            principal = await self._identify(rule, scope)
+            told = await self._allowance.spend(principal, method, route)
         except (RejectedError, UnavailableError) as error:
             reply = _refused(error, path, request_id)
             await self._send(reply, request_id, method, send, route=route)
@@ -118,13 +131,23 @@ class Edge:
                 is_socket=scope["type"] == "websocket",
                 abort=scope.get(ABORT, _nothing),
             )
-            await self._answer_directly(request, receive, send)
+            await self._answer_directly(request, receive, send, told)
         else:
             state = {"request_id": request_id, "principal": principal, "rule": rule}
             scope.setdefault("state", {}).update(state)
-            await self._pass_on(scope, body, receive, send, request_id)
+            await self._pass_on(scope, body, receive, send, told)
 
-    async def _answer_directly(self, request: DirectRequest, receive: Receive, send: Send) -> None:
+    async def _identify(self, rule: Rule, scope: Scope) -> Principal:
+        address = _address_of(scope)
+        try:
+            return await self._gate.admit(rule, scope["headers"], address)
+        except DeniedError:
+            await self._allowance.spend_denied(address)
+            raise
+
+    async def _answer_directly(
+        self, request: DirectRequest, receive: Receive, send: Send, told: Headers
+    ) -> None:
         asked = (request.method, request.path)
         route = None if request.is_socket else self._direct.get(asked)
         stream = (self._sockets if request.is_socket else self._streams).get(asked)
@@ -146,6 +169,7 @@ class Edge:
             status = "101" if request.is_socket else "200"
             self._metrics.requests.labels(request.path, request.method, status).inc()
         else:
+            reply = Reply(reply.status, reply.body, (*reply.headers, *told))
             await self._send(reply, request.id, request.method, send, route=request.path)
 
     def _not_allowed(self, path: str) -> MethodNotAllowedError:
@@ -176,9 +200,9 @@ class Edge:
         await send({"type": "http.response.body", "body": reply.body})
 
     async def _pass_on(
-        self, scope: Scope, body: bytes, receive: Receive, send: Send, request_id: str
+        self, scope: Scope, body: bytes, receive: Receive, send: Send, told: Headers
     ) -> None:
-        status = 0
+        status, request_id = 0, scope["state"]["request_id"]
         is_body_given = scope["method"] not in _WITH_BODY
 
         async def receive_again() -> Message:
@@ -192,7 +216,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _with_security(message.get("headers", ()), request_id)
+                message["headers"] = _with_ours(message.get("headers", ()), request_id, told)
             await send(message)
 
         try:
@@ -248,11 +272,11 @@ def _read_head(headers: list[Header]) -> tuple[str, int]:
     return request_id or f"req_{secrets.token_hex(10)}", announced
 
 
-def _with_security(headers: Any, request_id: str) -> list[Header]:
+def _with_ours(headers: Any, request_id: str, told: Headers) -> list[Header]:
     own = [(bytes(name).lower(), bytes(value)) for name, value in headers]
     names = {name for name, _ in own}
     added = [header for header in SECURITY_HEADERS if header[0] not in names]
-    return [*own, *added, (REQUEST_ID_HEADER, request_id.encode())]
+    return [*own, *added, *told, (REQUEST_ID_HEADER, request_id.encode())]
 
 
 def _route_of(scope: Scope) -> str:

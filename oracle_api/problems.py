@@ -15,6 +15,7 @@ RETRY_AFTER_SECONDS: Final = 1
 """About one block of the fastest chain we follow: sooner nothing can have changed."""
 
 Header = tuple[bytes, bytes]
+Headers = tuple[Header, ...]
 
 # Every other refusal is 400: the request itself is wrong.
 _STATUS_OF_CODE: Final[Mapping[str, int]] = {
@@ -33,6 +34,7 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "coupon_not_found": 404,
     "delivery_not_found": 404,
     "standing_order_not_found": 404,
+    "flag_not_found": 404,
     "order_not_found": 404,
     "payment_not_found": 404,
     "proof_not_kept": 404,
@@ -50,11 +52,11 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "authorization_used": 409,
     "coupon_used": 409,
     "coupon_voided": 409,
+    "flag_not_standing": 409,
     "idempotency_key_in_flight": 409,
     "idempotency_key_reused": 409,
     "order_being_paid": 409,
     "order_not_cancellable": 409,
-    "order_not_paid": 409,
     "order_not_payable": 409,
     "refund_already_proved": 409,
     "refund_awaits_finality": 409,
@@ -69,6 +71,7 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "upgrade_required": 426,
     "host_unknown": 421,
     "payer_budget_exhausted": 429,
+    "rate_limited": 429,
     "sign_in_too_often": 429,
 }
 _RETRYABLE_CODES: Final = frozenset({"idempotency_key_in_flight"})
@@ -95,6 +98,15 @@ class ThrottledError(DeniedError):
     ) -> None:
         super().__init__(code, message, contact=contact)
         self.retry_after_seconds = retry_after_seconds
+
+
+class OverBudgetError(RejectedError):
+    """The caller has used up its share; `headers` say of what, and when there is more."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int, headers: Headers) -> None:
+        super().__init__("rate_limited", message)
+        self.retry_after_seconds = retry_after_seconds
+        self.headers = headers
 
 
 class UnavailableError(TransientError):
@@ -150,6 +162,16 @@ def problem_of(
     match error:
         case DeniedError():
             return _denial(error, request_id=request_id, more=more)
+        case OverBudgetError():
+            return problem(
+                _STATUS_OF_CODE[error.code],
+                error.code,
+                str(error),
+                request_id=request_id,
+                more=more,
+                retry_after_seconds=error.retry_after_seconds,
+                headers=error.headers,
+            )
         case RejectedError():
             status = _STATUS_OF_CODE.get(error.code, 400)
             return problem(

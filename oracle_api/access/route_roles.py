@@ -14,6 +14,7 @@ READERS_OF_BOOKS: Final = BOOKKEEPERS | {Role.AUDITOR}
 BUYERS: Final = frozenset({Role.STUDENT, Role.PARTNER})
 LISTENERS: Final = frozenset({Role.PARTNER, Role.ADMIN})
 OFFICE: Final = frozenset({Role.ADMIN})
+AUDITORS: Final = frozenset({Role.AUDITOR, Role.ADMIN})
 EVERY_ACCOUNT: Final = frozenset(Role)
 
 Route = tuple[str, str]
@@ -92,6 +93,11 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("GET", "/api/v1/standing-orders"): BUYERS | frozenset({Role.FINANCE, Role.ADMIN}),
     ("GET", "/api/v1/standing-orders/{standing_order_id}"): BUYERS
     | frozenset({Role.FINANCE, Role.ADMIN}),
+    ("GET", "/api/v1/flags"): OFFICE,
+    ("GET", "/api/v1/flags/{flag_id}"): OFFICE,
+    ("POST", "/api/v1/flags/{flag_id}/acknowledge"): OFFICE,
+    ("POST", "/api/v1/flags/{flag_id}/clear"): OFFICE,
+    ("GET", "/api/v1/audit-log"): AUDITORS,
 }
 
 ROUTE_SCOPES: Final[Mapping[Route, Scope]] = {

@@ -1,7 +1,8 @@
-"""Tells the operators' Slack channel, from the jobs process, so that no payment ever waits for it."""
+"""Tells the operators' Slack channel, from the jobs process: no payment ever waits for it."""
 
 from typing import Any, Final
 
+import aiohttp
 import structlog
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
@@ -44,7 +45,7 @@ async def post_alert(context: JobContext, payload: Payload) -> None:
     client = AsyncWebhookClient(url.get_secret_value(), timeout=TIMEOUT_SECONDS, retry_handlers=[])
     try:
         answer: Any = await client.send(text=text)
-    except Exception as error:
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
         # Never with the error's own words: they may hold the URL, which is a secret.
         raise TransientError(f"Slack could not be reached ({type(error).__name__})") from None
     if answer.status_code != _STATUS_OK:

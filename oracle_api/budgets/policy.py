@@ -65,6 +65,11 @@ class BudgetPolicy:
             return self._requests
         return max((self._attempts[role] for role in principal.roles), key=lambda one: one.limit)
 
+    @property
+    def of_denied(self) -> Budget:
+        """What bad credentials are spent from, by address."""
+        return self._anonymous_requests
+
 
 def spender_of(principal: Principal) -> str:
     """Whose budget it is: the account's, or that of the address an anonymous caller comes from."""

@@ -15,7 +15,9 @@ from limits.errors import StorageError
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 
+from ledger.errors import RejectedError
 from oracle_api.budgets.policy import Budget
+from oracle_api.budgets.settings import BudgetSettings
 from oracle_api.problems import Header
 
 log = structlog.get_logger()
@@ -128,9 +130,19 @@ class RedisSpender:
         await self._connections.disconnect()
 
 
-def spender_for(redis_url: str | None) -> Spender:
-    """The way of counting that the settings ask for."""
-    return MemorySpender() if redis_url is None else RedisSpender(redis_url)
+def spender_for(settings: BudgetSettings) -> Spender:
+    """The way of counting that the settings ask for.
+
+    Raises:
+        RejectedError: `setting_wrong`: the extra `redis` is not installed.
+    """
+    if settings.limits_url is None:
+        return MemorySpender()
+    try:
+        return RedisSpender(settings.limits_url.get_secret_value())
+    except ImportError:
+        message = "BILLCOIN_LIMITS_URL needs the extra: pip install 'billcoin-pay[redis]'"
+        raise RejectedError("setting_wrong", message) from None
 
 
 def _item(budget: Budget) -> RateLimitItemPerSecond:

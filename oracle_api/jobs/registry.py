@@ -3,6 +3,7 @@
 from typing import Final
 
 from oracle_api.accounts.upkeep import forget_what_is_over
+from oracle_api.alerts.slack import SLACK_ALERTS
 from oracle_api.jobs.upkeep import forget_old_jobs
 from oracle_api.jobs.work import Schedule, Service, Work
 from oracle_api.relay.assembly import watch_relay
@@ -10,7 +11,7 @@ from oracle_api.standing_orders.assembly import collect_due
 from oracle_api.webhooks.work import forget_old_webhooks, send_webhooks
 
 WORK: Final = Work(
-    handlers=(),
+    handlers=(SLACK_ALERTS,),
     schedules=(
         Schedule("access.forget", "27 * * * *", forget_what_is_over),
         Schedule("jobs.forget", "17 * * * *", forget_old_jobs),

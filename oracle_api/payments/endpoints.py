@@ -6,6 +6,7 @@ from typing import Any
 
 from ledger.errors import RejectedError
 from oracle_api.attestations.service import Attestor
+from oracle_api.flags.suspicion import Suspicion
 from oracle_api.metrics import Metrics
 from oracle_api.payments.answer import NO, write_answer
 from oracle_api.payments.question import Question, read_question
@@ -25,12 +26,14 @@ class ValidateEndpoint:
     def __init__(
         self,
         validation: Validation,
+        suspicion: Suspicion,
         metrics: Metrics,
         attestor: Attestor | None,
         *,
         max_wait_seconds: float,
     ) -> None:
         self._validation = validation
+        self._suspicion = suspicion
         self._metrics = metrics
         self._attestor = attestor
         self._max_wait_seconds = max_wait_seconds
@@ -55,6 +58,7 @@ class ValidateEndpoint:
         if not wait_seconds:
             self._metrics.validation_latency.observe(time.perf_counter() - started)
         self._metrics.validations.labels(answer.verdict.code).inc()
+        await self._suspicion.saw(request.principal, answer.verdict.code)
         return Reply(200, write_answer(answer, more=more), (*_HEADERS, *applied(wait_seconds)))
 
     def _question(self, body: bytes) -> Question:
