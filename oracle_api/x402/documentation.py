@@ -49,7 +49,7 @@ _BODY: Final[dict[str, Any]] = {
                     "type": "object",
                     "required": ["x402Version", "paymentPayload", "paymentRequirements"],
                     "properties": {
-                        "x402Version": {"type": "integer", "enum": [2]},
+                        "x402Version": {"type": "integer"},
                         "paymentPayload": {"type": "object"},
                         "paymentRequirements": {"type": "object"},
                     },
@@ -75,6 +75,7 @@ def _route(summary: str, responses: dict[int, Any], *, has_body: bool) -> dict[s
 
 
 _REFUSALS: Final = {
+    400: problem_response("This is no message of x402", 400, "invalid_payload", "paymentPayload"),
     413: problem_response("The body is too large", 413, "body_too_large", None),
     503: problem_response("The node or the ledger is away", 503, "relay_unavailable", None),
 }

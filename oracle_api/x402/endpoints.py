@@ -13,7 +13,7 @@ from oracle_api.responses import json_of
 from oracle_api.settings import Settings
 from oracle_api.x402.documentation import SETTLE, SUPPORTED, VERIFY
 from oracle_api.x402.facilitator import Facilitator, require_facilitator
-from oracle_api.x402.message import SCHEME, VERSION, network_of, read_payment
+from oracle_api.x402.message import SCHEME, VERSION, MalformedError, network_of, read_payment
 from oracle_api.x402.reasons import reason_of
 
 PREFIX: Final = "/api/v1/x402"
@@ -58,8 +58,11 @@ class X402Routes:
         body = await request.body()
         payer = _payer_of(body)
         try:
-            facilitator = require_facilitator(self._facilitator)
-            await facilitator.verify(read_payment(body, self._deployment))
+            payment = read_payment(body, self._deployment)
+            await require_facilitator(self._facilitator).verify(payment)
+        except MalformedError as error:
+            more = {"isValid": False, "invalidReason": error.code}
+            return _problem(request, error, more)
         except RejectedError as error:
             reason = reason_of(error, otherwise=_VERIFY_FAILED)
             return json_of(
@@ -67,7 +70,7 @@ class X402Routes:
             )
         except UnavailableError as error:
             more = {"isValid": False, "invalidReason": _VERIFY_FAILED} | payer
-            return _unavailable(request, error, more)
+            return _problem(request, error, more)
         return json_of({"isValid": True} | payer)
 
     async def settle(self, request: Request) -> Response:
@@ -75,9 +78,10 @@ class X402Routes:
         body = await request.body()
         told = {"transaction": "", "network": self._network} | _payer_of(body)
         try:
-            facilitator = require_facilitator(self._facilitator)
             payment = read_payment(body, self._deployment)
-            settlement = await facilitator.settle(payment)
+            settlement = await require_facilitator(self._facilitator).settle(payment)
+        except MalformedError as error:
+            return _problem(request, error, {"success": False, "errorReason": error.code} | told)
         except RejectedError as error:
             reason = reason_of(error, otherwise=_SETTLE_FAILED)
             return json_of(
@@ -85,7 +89,7 @@ class X402Routes:
             )
         except UnavailableError as error:
             more = {"success": False, "errorReason": _SETTLE_FAILED} | told
-            return _unavailable(request, error, more)
+            return _problem(request, error, more)
         told["transaction"] = "" if settlement.tx_hash is None else to_hex(settlement.tx_hash)
         if settlement.reason is None:
             return json_of({"success": True, "amount": payment.value} | told)
@@ -102,7 +106,8 @@ def _payer_of(body: bytes) -> dict[str, str]:
     return {"payer": payer} if isinstance(payer, str) and len(payer) <= 100 else {}  # noqa: PLR2004
 
 
-def _unavailable(request: Request, error: UnavailableError, more: dict[str, Any]) -> Response:
+def _problem(request: Request, error: Exception, more: dict[str, Any]) -> Response:
+    """A problem document that has the specification's fields as well."""
     reply = problem_of(error, request_id=request.state.request_id, more=more)
     headers = {name.decode(): value.decode() for name, value in reply.headers}
     return Response(reply.body, status_code=reply.status, headers=headers)

@@ -36,6 +36,10 @@ class X402Payment:
     signature: str
 
 
+class MalformedError(RejectedError):
+    """What came is not even the outline of a message."""
+
+
 def network_of(chain_id: int) -> str:
     """A chain as CAIP-2 names it."""
     return f"eip155:{chain_id}"
@@ -45,22 +49,14 @@ def read_payment(body: bytes, deployment: Deployment) -> X402Payment:
     """Read the body of `verify` or `settle`, which are the same.
 
     Raises:
+        MalformedError: it is no message of x402 at all.
         RejectedError: with the specification's own reason as its code.
     """
-    try:
-        message = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RejectedError(_PAYLOAD, "the body is not JSON") from error
-    message = _object(message, "the body", reason=_PAYLOAD)
-    payload = _object(message.get("paymentPayload"), "paymentPayload", reason=_PAYLOAD)
+    message = _read_message(body)
+    payload, wanted = message["paymentPayload"], message["paymentRequirements"]
     for one in (message, payload):
         if one.get("x402Version") != VERSION:
             raise RejectedError("invalid_x402_version", f"x402Version must be {VERSION}")
-    wanted = _object(
-        message.get("paymentRequirements"),
-        "paymentRequirements",
-        reason=_REQUIREMENTS,
-    )
     accepted = _object(payload.get("accepted"), "accepted", reason=_PAYLOAD)
     for one in (wanted, accepted):
         _require_kind(one, deployment)
@@ -69,6 +65,23 @@ def read_payment(body: bytes, deployment: Deployment) -> X402Payment:
         if asked.lower() != _text(accepted, name).lower():
             raise RejectedError(_REQUIREMENTS, f"the payer accepted another {name}", param=name)
     return _read_exact(wanted, payload, deployment)
+
+
+def _read_message(body: bytes) -> dict[str, Any]:
+    try:
+        message = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedError(_PAYLOAD, "the body is not JSON") from error
+    if not isinstance(message, dict):
+        raise MalformedError(_PAYLOAD, "the body must be a JSON object")
+    version = message.get("x402Version")
+    is_whole = isinstance(version, int) or (isinstance(version, float) and version.is_integer())
+    if not is_whole or isinstance(version, bool):
+        raise MalformedError(_PAYLOAD, "x402Version must be a number", param="x402Version")
+    for name in ("paymentPayload", "paymentRequirements"):
+        if not isinstance(message.get(name), dict):
+            raise MalformedError(_PAYLOAD, f"{name} must be a JSON object", param=name)
+    return message
 
 
 def _read_exact(

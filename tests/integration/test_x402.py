@@ -217,6 +217,9 @@ async def test_answers_look_as_openapi_shows_them(scene: Scene) -> None:
         path = f"{PREFIX}/{verb}"
         operation = document["paths"][path][method.lower()]
         status, answer, _ = await scene.client.call(method, path, json=sent)
+        if status == 400:
+            assert answer["errorReason"] == "invalid_payload"
+            continue
         shown = operation["responses"][str(status)]["content"]["application/json"]
         assert set(shown["schema"]["required"]) <= set(answer)
         assert set(answer) <= set(shown["schema"]["properties"])
@@ -281,13 +284,25 @@ async def test_without_a_node_or_a_relay_nothing_is_claimed(
         assert (answer["success"], answer["errorReason"]) == (False, "invalid_network")
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"{}", b"\xff", b"1e999"])
+NO_MESSAGES = [
+    *(b"", b"{", b"[]", b"null", b'"x"', b"{}", b"\xff", b"1e999"),
+    b'{"x402Version": true, "paymentPayload": {}, "paymentRequirements": {}}',
+    b'{"x402Version": "2", "paymentPayload": {}, "paymentRequirements": {}}',
+    b'{"x402Version": 2, "paymentPayload": [], "paymentRequirements": {}}',
+    b'{"x402Version": 2, "paymentPayload": {}}',
+    b"[" * 60_000,
+]
+
+
+@pytest.mark.parametrize("body", NO_MESSAGES)
 async def test_what_is_no_message_is_an_invalid_payload(scene: Scene, body: bytes) -> None:
-    for verb in ("verify", "settle"):
+    for verb, flag, reason in (
+        ("verify", "isValid", "invalidReason"),
+        ("settle", "success", "errorReason"),
+    ):
         status, answer, _ = await scene.client.call("POST", f"{PREFIX}/{verb}", data=body)
-        assert status == 200
-        reason = answer.get("invalidReason", answer.get("errorReason"))
-        assert reason == "invalid_payload"
+        assert (status, answer[flag], answer[reason]) == (400, False, "invalid_payload")
+        assert answer["code"] == "invalid_payload"
 
 
 def message(order: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
