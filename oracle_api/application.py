@@ -31,6 +31,7 @@ from oracle_api.health.endpoints import HealthEndpoints
 from oracle_api.loyalty.endpoints import loyalty_router
 from oracle_api.loyalty.service import LoyaltyService
 from oracle_api.loyalty.students import students_of
+from oracle_api.market.endpoints import market_router
 from oracle_api.metrics import Metrics
 from oracle_api.openapi import complete_openapi
 from oracle_api.orders.endpoints import orders_router
@@ -125,6 +126,7 @@ class Oracle:
         settings, database = self._settings, self._database
         for router in (
             batches_router(database, chain_id=settings.chain_id),
+            market_router(database, chain_id=settings.chain_id),
             prices_router(database, Forecaster(), chain_id=settings.chain_id),
             standing_orders_router(settings, database, clock),
         ):

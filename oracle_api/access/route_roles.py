@@ -54,6 +54,8 @@ ROUTE_ROLES: Final[Mapping[Route, frozenset[Role] | None]] = {
     ("GET", "/api/v1/batches"): ANYONE,
     ("GET", "/api/v1/batches/{batch_id}"): ANYONE,
     ("GET", "/api/v1/batches/{batch_id}/proof"): ANYONE,
+    ("GET", "/api/v1/market/offers"): ANYONE,
+    ("GET", "/api/v1/market/purchases"): ANYONE,
     ("GET", "/api/v1/prices/milk"): ANYONE,
     ("GET", "/api/v1/prices/milk/forecast"): ANYONE,
     # The signature is the authority, and an id that nobody can guess the key to what became of it.

@@ -28,8 +28,10 @@ from indexer.replay_check import replay_check
 from ledger.contract_event import ContractEvent, canonical_arguments
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
+from ledger.market import fold_purchase
 from ledger.store.contract_events import FollowedContractsError, read_events_by_block
 from ledger.store.cursor import read_cursor, register
+from ledger.store.market import list_offers, list_purchases
 from ledger.store.payment_proofs import read_batch_proof
 from ledger.store.pool import connect
 from ledger.store.replay import count_inconsistencies
@@ -136,6 +138,25 @@ async def test_everything_said_is_there_live_and_in_bulk_alike(
         await check_sound(bulk)
         await bulk.ledger.close()
     await check_export(market, events, tmp_path)
+    await check_market(market)
+
+
+async def check_market(market: Market) -> None:
+    """What the real contract said, as a dairy and a supplier are told it."""
+    chain_id = market.chain.chain_id
+    dairy, supplier = (to_hex(address_of(one)) for one in (ACCOUNTS.dairy, ACCOUNTS.supplier))
+    (offer,) = await list_offers(market.ledger, chain_id, supplier=supplier, before=None, limit=5)
+    assert (offer.arguments["quantity"], offer.bought, offer.is_withdrawn) == ("10", 2, False)
+    (bought,) = await list_purchases(
+        market.ledger, chain_id, dairy=dairy, supplier=supplier, before=None, limit=5
+    )
+    found = fold_purchase(bought.arguments, bought.later)
+    assert (found.status, found.units, found.redeemed) == ("redeemed", 2 * LITRE, 2 * LITRE)
+    assert found.settlement == 6 * LITRE
+    none = await list_purchases(
+        market.ledger, chain_id, dairy=supplier, supplier=None, before=None, limit=5
+    )
+    assert none == []
 
 
 async def backfilled(market: Market, url: str) -> Market:

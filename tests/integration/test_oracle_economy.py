@@ -263,3 +263,69 @@ async def test_an_order_leads_back_to_the_batches_in_circulation_at_its_block(
     ]
     missing = await got(client, "/api/v1/orders/ord_" + "0" * 26 + "/batches", 404)
     assert missing["code"] == "order_not_found"
+
+
+def market_said(name: str, **arguments: Any) -> Said:
+    values = {key: str(value) for key, value in arguments.items()}
+    return Said("milk_market", name, values, tx((name, sorted(values.items()))))
+
+
+async def test_the_market_shows_offers_and_what_became_of_purchases(
+    ledger: Ledger, client: Client
+) -> None:
+    supplier, dairy = "0x" + "61" * 20, "0x" + DAIRY.hex()
+    later = int(time.time()) + 5_000
+    terms = {"supplier": supplier, "kind": 1, "price": LITRE, "description_hash": "0x" + "07" * 32}
+    times = {"deadline": later, "delivery_seconds": 600}
+    await ledger.block(
+        *(
+            market_said("OfferListed", offer_id=number, quantity=4, **terms, **times)
+            for number in (1, 2)
+        ),
+        market_said("OfferListed", offer_id=3, quantity=4, **terms | times | {"deadline": 5}),
+        market_said("OfferWithdrawn", offer_id=2),
+    )
+    bought = {"offer_id": 1, "dairy": dairy, "supplier": supplier, "settlement_per_litre": 3}
+    for number, quantity in ((1, 1), (2, 1), (3, 1), (4, 1)):
+        deadline = 7 if number == 1 else later
+        await ledger.block(
+            market_said(
+                "Purchased",
+                purchase_id=number,
+                quantity=quantity,
+                units=LITRE,
+                deadline=deadline,
+                **bought,
+            )
+        )
+    await ledger.block(
+        market_said("DeliveryReported", purchase_id=2, deadline=later),
+        market_said("Disputed", purchase_id=2, deadline=later),
+        market_said(
+            "Redeemed", purchase_id=3, supplier=supplier, dairy=dairy, units=LITRE, settlement=3
+        ),
+        market_said(
+            "Redeemed", purchase_id=4, supplier=supplier, dairy=dairy, units=1, settlement=1
+        ),
+        market_said("Refunded", purchase_id=4, dairy=dairy, units=LITRE - 1),
+    )
+    offers = await got(client, f"/api/v1/market/offers?supplier={supplier}")
+    assert [(item["id"], item["status"], item["left"]) for item in offers["data"]] == [
+        ("3", "expired", "4"),
+        ("2", "withdrawn", "4"),
+        ("1", "sold_out", "0"),
+    ]
+    purchases = await got(client, f"/api/v1/market/purchases?dairy={dairy}&limit=3")
+    assert [(item["id"], item["status"], item["redeemed"]) for item in purchases["data"]] == [
+        ("4", "split", "0.000000000000000001"),
+        ("3", "redeemed", "1"),
+        ("2", "disputed", "0"),
+    ]
+    rest = await got(client, f"/api/v1/market/purchases?before={purchases['next']}")
+    assert [(item["status"], item["isOverdue"]) for item in rest["data"]] == [("ordered", True)]
+    # A reorganisation takes the judgement back.
+    await ledger.reorganise(1, [])
+    again = await got(client, f"/api/v1/market/purchases?supplier={supplier}&limit=1")
+    assert again["data"][0]["status"] == "ordered"
+    assert (await got(client, f"/api/v1/market/offers?supplier={dairy}"))["data"] == []
+    assert (await got(client, "/api/v1/market/offers?supplier=x", 400))["param"] == "supplier"
