@@ -145,8 +145,8 @@ def consume(attestation: Attestation, signature: Bytes[65]):
 @view
 def verify(attestation: Attestation, signature: Bytes[65]) -> bool:
     """
-    @notice Whether an attestation can be relied on now; reverts never. Says nothing of whether it has
-            been consumed.
+    @notice Whether an attestation can be relied on now; a bad one is answered, not reverted. Says
+            nothing of whether it has been consumed.
     @param attestation What was signed.
     @param signature 65 bytes: r, s and v, as wallets write them.
     @return bool True when a signer that is not revoked signed it, it has not expired, and its block

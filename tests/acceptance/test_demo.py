@@ -17,6 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from billcoin_client import BillcoinClient, verify_attestation
 from devnet.anvil import anvil
 
 BIN = Path(sys.executable).parent
@@ -128,6 +129,28 @@ def sold_by(demo: subprocess.Popen[str]) -> dict[str, Any]:
     return result
 
 
+def assert_partners_can_try_it(home: Path, sold: dict[str, Any]) -> None:
+    """The demo signs verdicts, and its sandbox brings about what one needs to see to believe."""
+    (run,) = (home / "runs").iterdir()
+    with BillcoinClient(sold["tillUrl"].removesuffix("/till")) as client:
+        answer = client.validate(
+            sold["txHash"], sold["amountDue"], order_id=sold["orderId"], attest=True
+        )
+        assert answer.attestation is not None
+        signers = client.attestation_signers()
+        proof = verify_attestation(answer.attestation, signers, order_id=sold["orderId"])
+        assert proof.finality == "finalized"
+    tried = subprocess.run(  # noqa: S603 - our own command
+        [str(BIN / "billcoin-devnet"), "sandbox", "reorged", "--json"],
+        capture_output=True,
+        text=True,
+        env=environment(run),
+        check=False,
+    )
+    assert tried.returncode == 0, tried.stderr
+    assert json.loads(tried.stdout)["answer"]["error"] == "payment_reversed"
+
+
 def test_one_command_sells_a_milk_and_leaves_nothing(tmp_path: Path) -> None:
     status, out, err = finish(start(tmp_path, "ONCE=1", command=("make", "-s", "demo")))
     assert status == 0, out + err
@@ -144,6 +167,7 @@ def test_two_demos_run_side_by_side_until_told_to_stop(
     results = [sold_by(demo) for demo in demos]
     assert results[0]["tillUrl"] != results[1]["tillUrl"]
     assert results[0]["orderId"] != results[1]["orderId"]
+    assert_partners_can_try_it(homes[0], results[0])
     for home, demo, result, number in zip(
         homes, demos, results, [signal.SIGINT, signal.SIGTERM], strict=True
     ):
