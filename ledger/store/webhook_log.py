@@ -75,7 +75,11 @@ ON CONFLICT (endpoint_id, event_seq) DO UPDATE
 SET status = 'pending', series = d.series + 1, step = 0, next_attempt_at = $4, finished_at = NULL
 """  # noqa: S608 - put together from our own constants
 
-FORGET = "DELETE FROM webhook_delivery WHERE created_at < $1"
+FORGET = """
+DELETE FROM webhook_delivery WHERE id IN (
+    SELECT id FROM webhook_delivery WHERE created_at < $1 LIMIT $2
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,6 @@ async def replay(
     await connection.execute(REPLAY, endpoint_id, first_seq, last_seq, now)
 
 
-async def forget_deliveries_before(connection: Connection, moment: datetime) -> int:
-    """Delete deliveries that were made before a moment; returns how many."""
-    return int((await connection.execute(FORGET, moment)).split()[-1])
+async def forget_deliveries_before(connection: Connection, moment: datetime, *, limit: int) -> int:
+    """Delete deliveries that were made before a moment, so many at most; returns how many."""
+    return int((await connection.execute(FORGET, moment, limit)).split()[-1])

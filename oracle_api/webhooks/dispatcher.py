@@ -31,6 +31,9 @@ LOOK_SECONDS: Final = 5.0
 """How often we look without having been told: a notification can be lost with its connection."""
 
 SHORTEST_WAIT_SECONDS: Final = 0.05
+GATHER_SECONDS: Final = 0.02
+"""How long notifications are gathered: each look moves the cursor of every endpoint."""
+
 LANE_PAUSE_SECONDS: Final = 5.0
 """A lane that failed by our own fault is opened again after this."""
 
@@ -96,6 +99,7 @@ class Dispatcher:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait_seconds):
                         await self._told.wait()
+                await asyncio.sleep(GATHER_SECONDS)
 
     async def _open_lanes(self, connection: Connection, reach: Reach) -> float:
         """Give every endpoint with something due its lane; returns when to look again."""

@@ -189,7 +189,8 @@ def _caller(request: Request) -> Caller:
 
 def _with_secret(endpoint: Endpoint, signers: list[Signer]) -> dict[str, Any]:
     """An endpoint and its newest secret: for HMAC what to verify with, for ed25519 nothing."""
-    return webhook_document(endpoint, signers) | {"secret": signers[0].secret.shared}
+    newest = signers[0].secret
+    return webhook_document(endpoint, signers) | {"secret": newest and newest.shared}
 
 
 async def _documents(connection: Connection, found: list[Delivery]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from ledger.errors import CorruptError
 from ledger.store.webhook_deliveries import (
     Attempt,
     DueDelivery,
@@ -19,6 +20,7 @@ from ledger.store.webhook_deliveries import (
 )
 from ledger.store.webhooks import (
     Endpoint,
+    SealedSecret,
     disable_endpoint,
     note_failure,
     note_success,
@@ -107,7 +109,19 @@ class Lane:
             due = await read_due(
                 connection, self._endpoint_id, now=now, but_not=self._under_way, limit=room
             )
-        return _Batch(endpoint, [open_secret(self._tools.keyring, one) for one in sealed], due)
+        return _Batch(endpoint, self._open(sealed), due)
+
+    def _open(self, sealed: Sequence[SealedSecret]) -> list[Secret]:
+        """The secrets to sign with; one of them will do, where the other's key is lost."""
+        secrets, lost = [], None
+        for row in sealed:
+            try:
+                secrets.append(open_secret(self._tools.keyring, row))
+            except CorruptError as error:
+                lost = error
+        if lost is not None and not secrets:
+            raise lost
+        return secrets
 
     async def _attempt(
         self, endpoint: Endpoint, secrets: Sequence[Secret], delivery: DueDelivery

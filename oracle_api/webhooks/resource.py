@@ -36,7 +36,7 @@ def webhook_document(endpoint: Endpoint, signers: Sequence[Signer]) -> dict[str,
             {
                 "id": signer.row.id,
                 "signing": signer.row.kind,
-                "publicKey": signer.secret.public_key,
+                "publicKey": None if signer.secret is None else signer.secret.public_key,
                 "createdAt": rfc3339(signer.row.created_at),
                 "expiresAt": _moment(signer.row.expires_at),
             }

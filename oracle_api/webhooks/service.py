@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import structlog
+
 from ledger.audit_chain import AuditEntry
-from ledger.errors import RejectedError
+from ledger.errors import CorruptError, RejectedError
 from ledger.ids import sortable_id
 from ledger.store.audit_log import record_audit
 from ledger.store.pool import Connection
@@ -47,6 +49,8 @@ MAX_ENDPOINTS: Final = 10
 
 _ID_BYTES: Final = 10
 
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -63,10 +67,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A secret that is valid now; `secret` itself is for its owner's eyes only, and once."""
+    """A secret that is valid now, or None where its key is lost; for its owner only, and once."""
 
     row: SealedSecret
-    secret: Secret
+    secret: Secret | None
 
 
 class WebhookService:
@@ -143,7 +147,7 @@ class WebhookService:
     async def signers(self, connection: Connection, endpoint_id: str) -> list[Signer]:
         """The secrets that are valid now, newest first."""
         rows = await read_secrets(connection, endpoint_id, now=self.now())
-        return [Signer(row, open_secret(self.keyring, row)) for row in rows]
+        return [Signer(row, _opened(self.keyring, row)) for row in rows]
 
     async def change(
         self,
@@ -264,6 +268,15 @@ class WebhookService:
             unix_milliseconds=int(self._clock() * 1000),
             randomness=self._random_bytes(_ID_BYTES),
         )
+
+
+def _opened(keyring: Keyring, row: SealedSecret) -> Secret | None:
+    """A secret; None when its key is lost, which must not keep its owner from rotating it."""
+    try:
+        return open_secret(keyring, row)
+    except CorruptError:
+        log.exception("a webhook's secret cannot be read", secret=row.id)
+        return None
 
 
 async def _existing(connection: Connection, endpoint_id: str) -> Endpoint:

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from ledger.errors import CorruptError
 from ledger.store.pool import Connection
 from ledger.store.webhook_log import forget_deliveries_before
 from ledger.store.webhooks import forget_expired_secrets, list_secrets, reseal_secret
@@ -23,6 +24,7 @@ from oracle_api.webhooks.sender import open_sender
 
 KEEP_DELIVERIES_DAYS: Final = 30
 SECRETS_AT_ONCE: Final = 500
+DELIVERIES_AT_ONCE: Final = 5_000
 
 log = structlog.get_logger()
 
@@ -51,11 +53,15 @@ async def forget_old_webhooks(context: JobContext) -> None:
     """Delete old deliveries and expired secrets; encrypt what remains with the newest key."""
     now = to_datetime(context.clock())
     keyring = context.settings.webhook_keyring
-    async with context.database.writing() as connection:
-        before = now - timedelta(days=KEEP_DELIVERIES_DAYS)
-        count = await forget_deliveries_before(connection, before)
-        await forget_expired_secrets(connection, now=now)
+    before, count, forgotten = now - timedelta(days=KEEP_DELIVERIES_DAYS), 0, DELIVERIES_AT_ONCE
+    # A transaction each, so that none takes too long however many there are.
+    while forgotten == DELIVERIES_AT_ONCE:
+        async with context.database.writing() as connection:
+            forgotten = await forget_deliveries_before(connection, before, limit=DELIVERIES_AT_ONCE)
+        count += forgotten
     log.info("old deliveries forgotten", count=count)
+    async with context.database.writing() as connection:
+        await forget_expired_secrets(connection, now=now)
     if keyring is not None:
         async with context.database.writing() as connection:
             await _reseal(connection, keyring)
@@ -71,7 +77,11 @@ async def _reseal(connection: Connection, keyring: Keyring) -> None:
     while page := await list_secrets(connection, after_id=after_id, limit=SECRETS_AT_ONCE):
         for row in page:
             if not keyring.is_current(row.sealed):
-                secret = open_secret(keyring, row)
+                try:
+                    secret = open_secret(keyring, row)
+                except CorruptError:
+                    log.exception("a webhook's secret cannot be read", secret=row.id)
+                    continue
                 sealed = seal_secret(keyring, secret, secret_id=row.id, endpoint_id=row.endpoint_id)
                 await reseal_secret(connection, row, sealed)
         after_id = page[-1].id

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from oracle_support import Client, Ledger, open_ledger, served, settings_for
-from webhook_support import add_account, receiving, sending, until, write_keys
+from webhook_support import Account, add_account, receiving, sending, until, write_keys
 
 from ledger.ids import event_id
 from ledger.store.webhooks import list_secrets
@@ -16,9 +16,8 @@ from oracle_api.access.keyring import KEY_BYTES, Keyring
 from oracle_api.database import Database
 from oracle_api.jobs.work import JobContext
 from oracle_api.settings import Settings
-from oracle_api.webhooks import again
+from oracle_api.webhooks import again, work
 from oracle_api.webhooks.service import MAX_ENDPOINTS
-from oracle_api.webhooks.work import forget_old_webhooks
 
 URL = "https://shop.example/billcoin"
 
@@ -273,13 +272,46 @@ async def test_secrets_are_stored_encrypted_and_move_to_the_newest_key(
     rotated = settings_for(ledger.url, access="accounts", webhook_keys_file=newer)
     database = Database(ledger.url, rotated.deployment)
     await database.open()
-    await forget_old_webhooks(JobContext(rotated, database, time.time))
+    await work.forget_old_webhooks(JobContext(rotated, database, time.time))
     await database.close()
     (row,) = await list_secrets(ledger.connection, after_id="", limit=9)
     assert rotated.webhook_keyring is not None
     assert rotated.webhook_keyring.is_current(row.sealed)
     only_new = Keyring({"2027": b"n" * KEY_BYTES})
     assert only_new.is_current(row.sealed)
+
+
+async def test_a_lost_key_keeps_nobody_from_rotating(
+    ledger: Ledger, client: Client, tmp_path: Path
+) -> None:
+    partner = await add_account(ledger.connection, client)
+    made = await partner.webhook(URL)
+    lost = settings_for(
+        ledger.url, access="accounts", webhook_keys_file=write_keys(tmp_path, "another")
+    )
+    async with served(lost) as other:
+        partner = Account(partner.id, partner.key, other)
+        assert (await partner.read(made["id"]))["secrets"][0]["publicKey"] is None
+        status, rotated, _ = await partner.call("POST", f"/{made['id']}/rotate-secret")
+    assert status == 200
+    assert rotated["secret"].startswith("whsec_")
+
+
+async def test_the_log_is_kept_for_a_month(
+    ledger: Ledger, settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "DELIVERIES_AT_ONCE", 2)
+    partner = await add_account(ledger.connection, client)
+    made = await partner.webhook(URL)
+    for _ in range(5):
+        await partner.call("POST", f"/{made['id']}/test")
+    database = Database(ledger.url, settings.deployment)
+    await database.open()
+    for days, left in ((29, 5), (31, 0)):
+        later = time.time() + days * 86_400
+        await work.forget_old_webhooks(JobContext(settings, database, lambda later=later: later))
+        assert len(await partner.deliveries(made["id"])) == left
+    await database.close()
 
 
 async def test_what_is_done_to_webhooks_is_in_the_audit_log_without_secrets(
