@@ -92,25 +92,11 @@ class Oracle:
             self.api.include_router(router)
         self.api.router.lifespan_context = self._lifespan
         health = HealthEndpoints(self._database, self.hub, settings.limits, clock, metrics)
-        validation = Validation(self._database, self._reader, self.hub, settings.limits, clock)
-        snapshots = Snapshots(
-            self._database,
-            self.hub,
-            OrderWriter(settings.deployment),
-            clock,
-            order_ttl_seconds=settings.order_ttl_seconds,
-        )
-        feeds = Feeds(self._database, self.hub, snapshots, clock)
+        feeds = self._feeds(clock)
         self._edge = Edge(
             self.api,
             direct={
-                ("POST", VALIDATE_PATH): ValidateEndpoint(
-                    validation,
-                    self._suspicion,
-                    metrics,
-                    attestor,
-                    max_wait_seconds=settings.max_wait_seconds,
-                ),
+                ("POST", VALIDATE_PATH): self._validate(clock, attestor, metrics),
                 **health.routes(),
                 ("GET", SOCKET_PATH): ask_to_upgrade,
             },
@@ -121,6 +107,26 @@ class Oracle:
             gate=self._entrance.gate,
             allowance=Allowance(BudgetPolicy(settings), self._spender),
         )
+
+    def _validate(
+        self, clock: Clock, attestor: Attestor | None, metrics: Metrics
+    ) -> ValidateEndpoint:
+        limits = self._settings.limits
+        validation = Validation(self._database, self._reader, self.hub, limits, clock)
+        wait_seconds = self._settings.max_wait_seconds
+        return ValidateEndpoint(
+            validation, self._suspicion, metrics, attestor, max_wait_seconds=wait_seconds
+        )
+
+    def _feeds(self, clock: Clock) -> Feeds:
+        snapshots = Snapshots(
+            self._database,
+            self.hub,
+            OrderWriter(self._settings.deployment),
+            clock,
+            order_ttl_seconds=self._settings.order_ttl_seconds,
+        )
+        return Feeds(self._database, self.hub, snapshots, clock)
 
     def _add_economy(self, clock: Clock) -> None:
         settings, database = self._settings, self._database
