@@ -17,6 +17,7 @@ ORACLE_RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "chain": (),
     "contract_event": (),
     "evidence": (),
+    "exposure_entry": _APPEND,  # cancelling refreshes an order, which may take an exposure back
     "followed_contract": (),
     "observation": (),
     "payment": (),

@@ -11,15 +11,25 @@ from ledger.order import Depths, Finality, Order, Payment, PolicyReason, Standin
 from ledger.store.pool import Connection
 from ledger.units import Sen
 
-# What is being recomputed counts by what it is now, not by what was stored.
+# A row for each block, not for each order: summing up stays quick however much is sold before the
+# chain is final. What was counted and is not so any more is taken back by a row of its own.
 EXPOSED = """
-SELECT payer, store_id, sum(amount_myr)::bigint AS amount_myr
-FROM orders o
-WHERE chain_id = $1 AND status = 'paid' AND covering_number > $2 AND required_finality = 'included'
-    AND NOT EXISTS (SELECT 1 FROM unnest($3::text[]) AS now (id) WHERE now.id = o.id)
-GROUP BY GROUPING SETS ((payer), (store_id))
-HAVING payer = ANY($4::bytea[]) OR store_id = ANY($5::text[])
+SELECT scope, subject, sum(amount_myr)::bigint AS amount_myr FROM exposure_entry
+WHERE chain_id = $1 AND scope = 'payer' AND subject = ANY($3::bytea[]) AND number > $2
+GROUP BY scope, subject
+UNION ALL
+SELECT scope, subject, sum(amount_myr)::bigint FROM exposure_entry
+WHERE chain_id = $1 AND scope = 'store' AND subject = ANY($4::bytea[]) AND number > $2
+GROUP BY scope, subject
 """
+
+POST = """
+INSERT INTO exposure_entry (chain_id, seq, scope, subject, number, amount_myr)
+SELECT $1, $2, new.* FROM unnest($3::text[], $4::bytea[], $5::bigint[], $6::bigint[]) AS new
+"""
+
+Place = tuple[str, bytes, int]
+"""Whose exposure it is, `payer` or `store` and which, and the block that has to become final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +79,79 @@ async def within_exposure(
     if not releases:
         return judged
     candidates = {release.order_id for release in releases}
-    exposed = await connection.fetch(
-        EXPOSED,
-        judged[0].row["chain_id"],
-        depths.finalized_number,
-        [one.order.id for one in judged],
-        list({release.payer for release in releases}),
-        list({release.store_id for release in releases}),
-    )
-    by_payer = Counter({row["payer"]: row["amount_myr"] for row in exposed})
-    by_store = Counter({row["store_id"]: row["amount_myr"] for row in exposed})
+    exposed = await _read_exposed(connection, judged[0].row["chain_id"], releases, depths)
     for one in judged:
-        covering = one.after.covering
-        if one.order.id not in candidates and covering is not None and _exposes(one):
-            by_payer[covering.sender] += one.order.amount_myr
-            by_store[one.row["store_id"]] += one.order.amount_myr
-    reasons = held_back(releases, by_payer=by_payer, by_store=by_store)
+        for place, amount in _counted_before(one).items():
+            if place[2] > depths.finalized_number:
+                exposed[place[:2]] -= amount
+        if one.order.id not in candidates:
+            for place, amount in _counted_now(one).items():
+                exposed[place[:2]] += amount
+    reasons = held_back(
+        releases,
+        by_payer={subject: held for (scope, subject), held in exposed.items() if scope == "payer"},
+        by_store={
+            subject.decode(): held for (scope, subject), held in exposed.items() if scope == "store"
+        },
+    )
     return [_raised(one, reasons.get(one.order.id), depths) for one in judged]
+
+
+async def post_exposure(connection: Connection, changed: Sequence[Judged], *, seq: int) -> None:
+    """Post what these orders expose now and did not before, or the other way round.
+
+    `seq` is the number of the last event that tells of them.
+    """
+    moved: Counter[Place] = Counter()
+    for one in changed:
+        if one.after.status is not Status.SETTLED:  # what is final is not summed up any more
+            moved.update(_counted_now(one))
+            moved.subtract(_counted_before(one))
+    rows = sorted((place, amount) for place, amount in moved.items() if amount)
+    if rows:
+        await connection.execute(
+            POST,
+            changed[0].row["chain_id"],
+            seq,
+            [scope for (scope, _, _), _ in rows],
+            [subject for (_, subject, _), _ in rows],
+            [number for (_, _, number), _ in rows],
+            [amount for _, amount in rows],
+        )
+
+
+async def _read_exposed(
+    connection: Connection, chain_id: int, releases: Sequence[Release], depths: Depths
+) -> Counter[tuple[str, bytes]]:
+    rows = await connection.fetch(
+        EXPOSED,
+        chain_id,
+        depths.finalized_number,
+        list({release.payer for release in releases}),
+        list({release.store_id.encode() for release in releases}),
+    )
+    return Counter({(row["scope"], row["subject"]): row["amount_myr"] for row in rows})
+
+
+def _counted_before(judged: Judged) -> Counter[Place]:
+    row = judged.row
+    is_counted = row["status"] == Status.PAID and row["payer"] is not None
+    if not is_counted or row["required_finality"] != Finality.INCLUDED:
+        return Counter()
+    return _counted(judged, row["payer"], row["covering_number"])
+
+
+def _counted_now(judged: Judged) -> Counter[Place]:
+    covering = judged.after.covering
+    is_at_inclusion = judged.order.required_finality is Finality.INCLUDED
+    if judged.after.status is not Status.PAID or covering is None or not is_at_inclusion:
+        return Counter()
+    return _counted(judged, covering.sender, covering.block_number)
+
+
+def _counted(judged: Judged, payer: bytes, number: int) -> Counter[Place]:
+    amount, store = judged.order.amount_myr, judged.row["store_id"].encode()
+    return Counter({("payer", payer, number): amount, ("store", store, number): amount})
 
 
 def _release(judged: Judged) -> Release:
@@ -106,12 +172,6 @@ def _release(judged: Judged) -> Release:
 def _is_shallow(judged: Judged, depths: Depths) -> bool:
     covering = judged.after.covering
     return covering is not None and depths.finality(covering.block_number) is Finality.INCLUDED
-
-
-def _exposes(judged: Judged) -> bool:
-    """Whether it is released on a block that is not final, which `paid` says of it."""
-    is_at_inclusion = judged.order.required_finality is Finality.INCLUDED
-    return judged.after.status is Status.PAID and is_at_inclusion
 
 
 def _raised(judged: Judged, reason: PolicyReason | None, depths: Depths) -> Judged:

@@ -1,4 +1,4 @@
-"""The tables of refunds."""
+"""The tables of refunds, and of what is released and not final."""
 
 from sqlalchemy import (
     BigInteger,
@@ -96,4 +96,17 @@ refund_entry = Table(
     Index("refund_entry_refund_id", "refund_id", "seq"),
     Index("refund_entry_order_id", "order_id", "seq"),
     comment="The books of refunds, double-entry and append-only, by event number.",
+)
+
+exposure_entry = Table(
+    "exposure_entry",
+    metadata,
+    Column("chain_id", BigInteger, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("subject", LargeBinary, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("amount_myr", BigInteger, nullable=False),
+    PrimaryKeyConstraint("chain_id", "scope", "subject", "number", "seq"),
+    comment="What a payer or store has released at inclusion by block, in sen; append-only.",
 )

@@ -57,6 +57,27 @@ SELECT j.last_seq - count(e.seq) + greatest(coalesce(max(e.seq), 0) - j.last_seq
 FROM journal j LEFT JOIN event e ON true GROUP BY j.last_seq
 """
 
+# What the entries sum up to above the finalized block, against what the orders themselves say.
+EXPOSURES_OFF = """
+SELECT count(*) FROM (
+    SELECT e.scope, e.subject, sum(e.amount_myr) AS posted
+    FROM exposure_entry e JOIN chain c ON c.chain_id = e.chain_id
+    WHERE e.chain_id = $1 AND e.number > c.finalized_number GROUP BY e.scope, e.subject
+) books
+FULL JOIN (
+    SELECT place.scope, place.subject, sum(o.amount_myr) AS exposed
+    FROM orders o
+    JOIN chain c ON c.chain_id = o.chain_id
+    CROSS JOIN LATERAL (
+        VALUES ('payer', o.payer), ('store', convert_to(o.store_id, 'UTF8'))
+    ) AS place (scope, subject)
+    WHERE o.chain_id = $1 AND o.status = 'paid' AND o.required_finality = 'included'
+        AND o.payer IS NOT NULL AND o.covering_number > c.finalized_number
+    GROUP BY place.scope, place.subject
+) now USING (scope, subject)
+WHERE coalesce(posted, 0) <> coalesce(exposed, 0)
+"""
+
 START = "SELECT start_number FROM chain WHERE chain_id = $1"
 
 
@@ -161,6 +182,7 @@ async def count_inconsistencies(connection: Connection, chain_id: int) -> dict[s
         "transfers_unlike_their_block": await connection.fetchval(STRAY_CANONICAL, chain_id),
         "contract_events_unlike_their_block": await connection.fetchval(STRAY_EVENTS, chain_id),
         "journal_gaps": await connection.fetchval(JOURNAL_GAPS),
+        "exposures_unlike_the_orders": await connection.fetchval(EXPOSURES_OFF, chain_id),
         **await count_loyalty_faults(connection),
     }
 

@@ -22,7 +22,7 @@ from ledger.order import (
     standing,
 )
 from ledger.store import loyalty
-from ledger.store.exposure import Judged, within_exposure
+from ledger.store.exposure import Judged, post_exposure, within_exposure
 from ledger.store.journal import append_events
 from ledger.store.pool import Connection
 from ledger.units import Sen, Units
@@ -32,7 +32,7 @@ from ledger.units import Sen, Units
 LOCK_ORDERS = """
 SELECT id, chain_id, store_id, amount_due, amount_myr, required_finality, policy_reason,
        payer_exposure_limit, store_exposure_limit, expires_at, cancelled_at, paid_at, status,
-       amount_repaid, amount_received, amount_owed_back, covering_number, customer
+       amount_repaid, amount_received, amount_owed_back, covering_number, payer, customer
 FROM orders WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """
 
@@ -128,6 +128,8 @@ async def refresh_standings(
     events = [event for _, told in changes for event in told]
     numbers = await append_events(connection, events + settlement.events, now=now)
     await _save(connection, changes, numbers, now)
+    if numbers:
+        await post_exposure(connection, [one for one, _ in changes], seq=numbers[-1])
     await loyalty.post(connection, settlement, numbers[len(events) :], now=now)
     return events + settlement.events
 

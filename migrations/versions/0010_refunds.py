@@ -110,6 +110,21 @@ COMMENT ON TABLE refund_entry IS
     'The books of refunds, double-entry and append-only, by event number.'
 """,
     """
+CREATE TABLE exposure_entry (
+    chain_id bigint NOT NULL,
+    scope text NOT NULL,
+    subject bytea NOT NULL,
+    number bigint NOT NULL,
+    seq bigint NOT NULL,
+    amount_myr bigint NOT NULL,
+    PRIMARY KEY (chain_id, scope, subject, number, seq)
+)
+""",
+    """
+COMMENT ON TABLE exposure_entry IS
+    'What a payer or store has released at inclusion by block, in sen; append-only.'
+""",
+    """
 CREATE FUNCTION refund_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the books of refunds are only ever appended to'

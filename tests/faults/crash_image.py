@@ -23,6 +23,7 @@ TABLES = {
     "loyalty_account": "SELECT * FROM loyalty_account ORDER BY customer",
     "coupon": "SELECT id, customer, number, order_id, status FROM coupon ORDER BY id",
     "posting": "SELECT * FROM posting ORDER BY seq",
+    "exposure_entry": "SELECT * FROM exposure_entry ORDER BY seq, scope, subject, number",
     "refund": "SELECT id, status, tx_hash, seen_number, version FROM refund ORDER BY id",
     "refund_claim": "SELECT * FROM refund_claim ORDER BY block_hash, log_index",
     "refund_entry": """

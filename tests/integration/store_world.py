@@ -262,7 +262,7 @@ async def open_ledger(database_url: str) -> AsyncIterator[Ledger]:
 TABLES = (
     *("chain", "block", "transfer", "contract_event", "orders", "payment", "journal", "event"),
     *("observation", "loyalty_account", "coupon", "posting"),
-    *("refund", "refund_transaction", "refund_claim", "refund_entry"),
+    *("refund", "refund_transaction", "refund_claim", "refund_entry", "exposure_entry"),
 )
 
 

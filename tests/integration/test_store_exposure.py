@@ -59,7 +59,6 @@ async def test_many_orders_of_one_payer_in_one_block_are_released_up_to_the_limi
     assert told == [{"requiredFinality": "safe", "reason": "payer_exposure"}] * 2
     await ledger.apply(safe=block.header)
     assert await statuses(ledger, made) == [Status.PAID] * 4
-    await ledger.require_sound()
 
 
 async def test_another_payer_is_free_until_the_store_has_too_much_out(ledger: Ledger) -> None:
@@ -96,7 +95,6 @@ async def test_a_reorganisation_frees_too_and_never_lowers_what_was_raised(
     await ledger.grow(*pays(made[:2]), *pays(fresh), branch="b")
     assert await statuses(ledger, made[:2]) == [Status.PAID] * 2
     assert await statuses(ledger, fresh) == [Status.DETECTED] * 3
-    await ledger.require_sound()
 
 
 async def test_a_payment_that_moves_in_a_reorganisation_is_counted_once(ledger: Ledger) -> None:
