@@ -44,7 +44,7 @@ _DOMAIN_TYPE_HASH = keccak256(
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """An order is paid. There is no attestation of a no: see docs/adr/.
+    """An order is paid. There is no attestation of a no (ADR 11).
 
     Attributes:
         order_key: The order, keccak256 of its id, 32 bytes.
