@@ -52,3 +52,12 @@ async def fresh_database(
         yield database_url
     finally:
         await drop_database(database_url, server_url=server_url)
+
+
+async def create_role(database_url: str, name: str) -> str:
+    """Create a role that may log in, and give the database's URL for it."""
+    password = secrets.token_hex(16)
+    await _execute(database_url, f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}'")
+    parts = urlsplit(database_url)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{name}:{password}@{place}"))

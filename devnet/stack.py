@@ -11,7 +11,7 @@ from typing import Any
 from devnet.anvil import DEFAULT_CHAIN_ID, anvil, anvil_binary
 from devnet.attended import attended, both
 from devnet.attestation_key import KEYS_NAME, KEYS_VARIABLE, attestation_signer
-from devnet.databases import create_database
+from devnet.databases import create_database, create_role
 from devnet.deploy import deploy
 from devnet.dev_accounts import (
     DEPLOYER_INDEX,
@@ -33,6 +33,7 @@ from devnet.webhook_keys import webhook_variables
 from ledger.errors import TransientError
 
 DATABASE_NAME = "billcoin"
+ORACLE_ROLE = "billcoin_oracle"
 DEFAULT_RATE_MYR_PER_BILL = "7.20"
 BLOCK_TIME_SECONDS = 1.0
 # `finalized` is two epochs behind the head: four blocks instead of sixty-four.
@@ -95,16 +96,23 @@ class _Starter:
         self._keep(server.process)
         return server
 
-    async def database(self) -> str:
-        """A migrated database: the one that `DATABASE_URL` names, else a new one of our own."""
-        url = os.environ.get("DATABASE_URL")
+    async def database(self) -> tuple[str, str]:
+        """A migrated database: the one that `DATABASE_URL` names, else a new one of our own.
+
+        Its URL for the indexer, and for the oracle, which has a role of its own in our own one.
+        """
+        url = oracle_url = os.environ.get("DATABASE_URL") or ""
+        options: list[str] = []
         if not url:
             server = await self._postgres()
             url = await create_database(server.url(), name=DATABASE_NAME)
+            oracle_url = await create_role(url, ORACLE_ROLE)
+            options = ["--oracle-role", ORACLE_ROLE]
             self.say("PostgreSQL is up")
-        await run_to_end(self._service("billcoin-indexer", "migrate", {"DATABASE_URL": url}))
+        migrating = self._service("billcoin-indexer", "migrate", {"DATABASE_URL": url}, *options)
+        await run_to_end(migrating)
         self.say("the database is migrated")
-        return url
+        return url, oracle_url
 
     async def chain(self) -> Manifest:
         """A chain with the contracts: the ones that the environment names, else our own."""
@@ -156,17 +164,21 @@ class _Starter:
             )
         self.say("dairy, sensors, supplier and price reporters are approved")
 
-    def _service(self, name: str, command: str, variables: dict[str, str]) -> LeashedProcess:
-        return start_service(name, [command], logs=self.folder, variables=variables)
+    def _service(
+        self, name: str, command: str, variables: dict[str, str], *options: str
+    ) -> LeashedProcess:
+        return start_service(name, [command, *options], logs=self.folder, variables=variables)
 
-    def services(self, variables: dict[str, str]) -> None:
+    def services(self, variables: dict[str, str], oracle_database_url: str) -> None:
         """Start indexer and oracle."""
-        for name, command in (("billcoin-indexer", "run"), ("billcoin-oracle", "serve")):
-            self._keep(self._service(name, command, variables))
+        self._keep(self._service("billcoin-indexer", "run", variables))
+        own = {"DATABASE_URL": oracle_database_url}
+        self._keep(self._service("billcoin-oracle", "serve", variables | own))
 
-    def jobs(self, variables: dict[str, str]) -> None:
+    def jobs(self, variables: dict[str, str], oracle_database_url: str) -> None:
         """Start what nobody waits for; it would take the processor from the others."""
-        self._keep(self._service("billcoin-oracle", "jobs", variables))
+        own = {"DATABASE_URL": oracle_database_url}
+        self._keep(self._service("billcoin-oracle", "jobs", variables | own))
 
 
 def _variables(manifest: Manifest, database_url: str, oracle_port: int) -> dict[str, str]:
@@ -217,7 +229,8 @@ async def running_stack(
     _require_tools()
     async with AsyncExitStack() as exits:
         starter = _Starter(folder, options, exits, say)
-        manifest, database_url = await both(starter.chain(), starter.database())
+        manifest, databases = await both(starter.chain(), starter.database())
+        database_url, oracle_database_url = databases
         port = options.oracle_port or free_port()
         variables = _variables(manifest, database_url, port)
         if starter.deployed is not None:
@@ -225,9 +238,9 @@ async def running_stack(
         variables |= starter.relayer
         variables |= webhook_variables(folder)
         write_manifest(folder, variables)
-        starter.services(variables)
+        starter.services(variables, oracle_database_url)
         oracle_url = f"http://{LOOPBACK}:{port}"
         coming_up = attended(_wait_until_ready(oracle_url, say), watch(starter.processes))
         await both(coming_up, both(meanwhile(manifest), starter.let_economy_in()))
-        starter.jobs(variables)
+        starter.jobs(variables, oracle_database_url)
         yield Stack(manifest, oracle_url, variables, tuple(starter.processes))

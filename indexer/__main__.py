@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from dataclasses import asdict
 from typing import Annotated, Any
 
+import asyncpg
 import structlog
 import typer
 
@@ -17,10 +18,11 @@ from indexer.lead import lead_forever, open_sources
 from indexer.replay_check import ReplayReport, replay_check
 from indexer.settings import DatabaseSettings, IndexerSettings
 from indexer.status import IndexerStatus, read_status
-from ledger.errors import CorruptError
+from ledger.errors import CorruptError, RejectedError
 from ledger.store.observation import clear_halt
 from ledger.store.pool import connect
 from migrations import upgrade
+from migrations.grants import grant_oracle_role
 
 log = structlog.get_logger(__name__)
 
@@ -33,11 +35,31 @@ app = typer.Typer(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    *,
+    oracle_role: Annotated[
+        str | None,
+        typer.Option(
+            help="A database role to give what the oracle needs, and nothing more: it may not "
+            "change what was proven, nor the audit log."
+        ),
+    ] = None,
+) -> None:
     """Bring the database to the newest schema; safe to repeat and to run in parallel."""
     settings = read_settings_of(DatabaseSettings)
     run_to_end(upgrade(settings.database_url))
     typer.echo("The database has the newest schema.")
+    if oracle_role is not None:
+        run_to_end(_grant(settings.database_url, oracle_role))
+        typer.echo(f"The role {oracle_role} may do what the oracle does.")
+
+
+async def _grant(database_url: str, role: str) -> None:
+    try:
+        await grant_oracle_role(database_url, role)
+    except asyncpg.UndefinedObjectError:
+        message = f"there is no role {role}: make it first with CREATE ROLE {role} LOGIN ..."
+        raise RejectedError("role_missing", message) from None
 
 
 @app.command()
