@@ -78,6 +78,14 @@ def serve() -> None:
       BILLCOIN_MAX_TIP_AGE_SECONDS (60), BILLCOIN_NODES_REQUIRED (more than half)
                                              beyond these the oracle refuses to answer
       BILLCOIN_MAX_WAIT_SECONDS (30)         the longest `Prefer: wait` that is honoured
+      BILLCOIN_USER_ATTEMPTS_PER_MINUTE (10), BILLCOIN_ANONYMOUS_ATTEMPTS_PER_MINUTE (30),
+      BILLCOIN_TILL_ATTEMPTS_PER_MINUTE (600), BILLCOIN_PARTNER_ATTEMPTS_PER_MINUTE (6000),
+      BILLCOIN_ACCOUNT_REQUESTS_PER_MINUTE (3000), BILLCOIN_ANONYMOUS_REQUESTS_PER_MINUTE (600)
+                                             beyond these a caller is answered 429
+      BILLCOIN_LIMITS_URL                    redis://...: where replicas count together
+      BILLCOIN_USER_FAILURES_LIMIT (3), BILLCOIN_PARTNER_FAILURES_LIMIT (100)
+                                             more failed validations in five minutes raise a flag
+      BILLCOIN_SLACK_WEBHOOK_URL             where flags are told
       BILLCOIN_STORE_ID (cafeteria)
       BILLCOIN_STUDENT_HASH_KEY              64 hex digits under which student ids are kept; or
       BILLCOIN_STUDENT_HASH_KEY_FILE         the file that holds them. Without: no loyalty points
