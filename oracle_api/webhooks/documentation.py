@@ -241,16 +241,3 @@ DELIVERIES = _route(
     _NOT_FOUND,
 )
 REDELIVER = _route("Send a delivery again", 202, _SENT, _NO_DELIVERY, _DISABLED)
-
-ROUTES = (
-    ("", "post", CREATE),
-    ("", "get", LIST),
-    ("/{webhook_id}", "get", READ),
-    ("/{webhook_id}", "patch", CHANGE),
-    ("/{webhook_id}", "delete", DELETE),
-    ("/{webhook_id}/rotate-secret", "post", ROTATE),
-    ("/{webhook_id}/test", "post", TEST),
-    ("/{webhook_id}/replay", "post", REPLAY),
-    ("/{webhook_id}/deliveries", "get", DELIVERIES),
-    ("/{webhook_id}/deliveries/{delivery_id}/redeliver", "post", REDELIVER),
-)
