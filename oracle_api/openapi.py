@@ -1,11 +1,14 @@
 """The OpenAPI document: what FastAPI finds, completed by what it cannot know."""
 
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.routing import Mount
 
+from oracle_api.access.documentation import document_access
 from oracle_api.payments.documentation import VALIDATE
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.stream.documentation import SOCKET, STREAM
@@ -23,15 +26,17 @@ def complete_openapi(api: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = generate()
         paths = document["paths"]
-        for route in _documented_routes(api.router.routes):
-            responses = {str(status): answer for status, answer in route.responses.items()}
-            for method in (route.methods or set()) & {"GET", "POST", "PUT", "PATCH", "DELETE"}:
-                paths[route.path][method.lower()]["responses"] = responses
+        for route in routes_of(api.router.routes):
+            if isinstance(route, APIRoute) and route.include_in_schema and route.responses:
+                told = {str(status): answer for status, answer in route.responses.items()}
+                for method in (route.methods or set()) & {"GET", "POST", "PUT", "PATCH", "DELETE"}:
+                    paths[route.path][method.lower()]["responses"] = dict(told)
         for operation in (one for path in paths.values() for one in path.values()):
             operation["responses"].pop("422", None)
-        paths[VALIDATE_PATH] = {"post": VALIDATE}
-        paths[STREAM_PATH] = {"get": STREAM}
-        paths[SOCKET_PATH] = {"get": SOCKET}
+        paths[VALIDATE_PATH] = {"post": deepcopy(VALIDATE)}
+        paths[STREAM_PATH] = {"get": deepcopy(STREAM)}
+        paths[SOCKET_PATH] = {"get": deepcopy(SOCKET)}
+        document_access(document)
         schemas = document.get("components", {}).get("schemas", {})
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
@@ -40,11 +45,12 @@ def complete_openapi(api: FastAPI) -> None:
     api.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's own guide extends it
 
 
-def _documented_routes(routes: Iterable[Any]) -> Iterator[APIRoute]:
-    """The routes that say what they answer, also those of included routers."""
+def routes_of(routes: Iterable[Any]) -> Iterator[Any]:
+    """Every route by itself, also those of routers that were included."""
     for route in routes:
-        if isinstance(route, APIRoute):
-            if route.include_in_schema and route.responses:
-                yield route
-        elif (included := getattr(route, "original_router", None)) is not None:
-            yield from _documented_routes(included.routes)
+        if isinstance(route, Mount):
+            raise TypeError("what is mounted cannot be walked: declare its routes one by one")
+        if hasattr(route, "methods"):
+            yield route
+        else:
+            yield from routes_of(route.original_router.routes)

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from oracle_support import ANYWHERE, Client, served, settings_for
-from starlette.routing import Mount
 
 from oracle_api.access.principal import Role, Scope
 from oracle_api.access.route_map import RouteMap
@@ -20,6 +18,7 @@ from oracle_api.access.route_roles import (
     ROUTE_SCOPES,
 )
 from oracle_api.application import Oracle, create_oracle
+from oracle_api.openapi import routes_of
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +28,11 @@ def oracle() -> Oracle:
 
 def served_routes(oracle: Oracle) -> Iterator[tuple[str, str]]:
     """Method and path of whatever answers: FastAPI's routes and the edge's own."""
-    yield from _routes_of(oracle.api)
-    edge = oracle._edge
-    yield from (route for route in (*edge._direct, *edge._streams))
-
-
-def _routes_of(api: FastAPI) -> Iterator[tuple[str, str]]:
-    for route in _flat(api.router.routes):
-        assert not isinstance(route, Mount), "what is mounted cannot be walked: declare its routes"
+    for route in routes_of(oracle.api.router.routes):
         for method in route.methods:
             yield method, route.path
-
-
-def _flat(routes: Any) -> Iterator[Any]:
-    for route in routes:
-        if hasattr(route, "methods"):
-            yield route
-        else:
-            yield from _flat(route.original_router.routes)
+    edge = oracle._edge
+    yield from (route for route in (*edge._direct, *edge._streams))
 
 
 def test_every_route_is_declared_and_every_declared_route_is_there(oracle: Oracle) -> None:
@@ -119,3 +105,20 @@ async def test_what_is_not_declared_is_not_there(shut: Client) -> None:
     status, problem, headers = await shut.call("PUT", "/api/v1/orders")
     assert (status, problem["code"]) == (405, "method_not_allowed")
     assert headers["allow"] == "GET, HEAD, POST"
+
+
+async def test_openapi_says_who_may_use_each_route(shut: Client) -> None:
+    _, document, _ = await shut.call("GET", "/openapi.json")
+    assert document["components"]["securitySchemes"].keys() == {"bearer", "cookie"}
+    create = document["paths"]["/api/v1/orders"]["post"]
+    assert create["security"] == [{"bearer": ["orders:write"]}]
+    assert "student" in create["x-roles"]
+    assert create["responses"]["401"]["content"]["application/problem+json"]["example"]["contact"]
+    validate = document["paths"]["/api/v1/payments/validate"]["post"]
+    assert {} in validate["security"]
+    stream = document["paths"]["/api/v1/orders/stream"]["get"]
+    assert {"cookie": []} in stream["security"]
+    assert document["paths"]["/api/v1/tokens"]["post"]["security"] == []
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            assert (not operation["security"]) == ((method.upper(), path) in BLIND_ROUTES)

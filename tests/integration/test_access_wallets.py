@@ -1,9 +1,7 @@
 """A wallet is linked by its owner's signature over our own message, once, and kept encrypted."""
 
 import asyncio
-import os
 import re
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,10 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from oracle_support import CHAIN_ID, Ledger
+from typer.testing import CliRunner
 
 from ledger.errors import CorruptError, RejectedError
+from oracle_api.__main__ import app
 from oracle_api.access.principal import Role
 from oracle_api.wallets.service import CHALLENGE_SECONDS, MAX_WALLETS
 from oracle_api.wallets.vault import WalletVault, add_wallet_key
@@ -265,15 +265,10 @@ async def test_keys_rotate_with_the_command_and_the_old_one_can_go(desk: Desk) -
 
 
 async def command(*arguments: str, **variables: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "oracle_api", "wallets", *arguments),
-        env={"PATH": os.environ["PATH"], **variables},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
-    return out.decode()
+    runner = CliRunner(env=variables)
+    done = await asyncio.to_thread(runner.invoke, app, ("wallets", *arguments))
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def test_what_was_sealed_for_one_account_does_not_open_for_another(tmp_path: Path) -> None:

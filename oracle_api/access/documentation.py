@@ -1,0 +1,83 @@
+"""What OpenAPI says about who may use a route, out of the table that guards it."""
+
+from typing import Any, Final
+
+from oracle_api.access.principal import Scope
+from oracle_api.access.route_roles import (
+    ANYONE,
+    BLIND_ROUTES,
+    COOKIE_ROUTES,
+    ROUTE_ROLES,
+    ROUTE_SCOPES,
+    Route,
+)
+from oracle_api.documentation import PROBLEM_SCHEMA, problem_response
+
+SCHEMES: Final[dict[str, Any]] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An access token of `POST /api/v1/tokens`, or an API key (`bck_...`) with "
+        f"the scope that the route names, of: {', '.join(Scope)}.",
+    },
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "billcoin_access",
+        "description": "Set by a sign-in with `session: cookie`, for what a page loads by itself.",
+    },
+}
+
+_CONTACT_EXAMPLE: Final = {"name": "Student Office", "contact": "+60 3 1234 5678"}
+_CONTACT_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "The office that makes accounts.",
+    "required": ["name", "contact"],
+    "properties": {"name": {"type": "string"}, "contact": {"type": ["string", "null"]}},
+}
+
+
+def _denial(description: str, status: int, code: str) -> dict[str, Any]:
+    response = problem_response(description, status, code, None)
+    (content,) = response["content"].values()
+    content["schema"] = PROBLEM_SCHEMA | {
+        "required": [*PROBLEM_SCHEMA["required"], "contact"],
+        "properties": PROBLEM_SCHEMA["properties"] | {"contact": _CONTACT_SCHEMA},
+    }
+    content["example"]["contact"] = _CONTACT_EXAMPLE
+    return response
+
+
+UNAUTHENTICATED: Final = _denial("The credentials are missing or not good", 401, "token_invalid")
+FORBIDDEN: Final = _denial("The account or the API key is not for this", 403, "role_missing")
+
+
+def document_access(document: dict[str, Any]) -> None:
+    """Write into each operation who may use it, and how it refuses others."""
+    document.setdefault("components", {})["securitySchemes"] = SCHEMES
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            _document(operation, (method.upper(), _as_declared(path)))
+
+
+def _as_declared(path: str) -> str:
+    """FastAPI's document leaves a parameter's convertor out."""
+    return path if ("GET", path) in ROUTE_ROLES else path.replace("{path}", "{path:path}")
+
+
+def _document(operation: dict[str, Any], route: Route) -> None:
+    roles, scope = ROUTE_ROLES[route], ROUTE_SCOPES.get(route)
+    if route in BLIND_ROUTES:
+        operation["security"] = []
+        return
+    scopes = [str(scope)] if scope else []
+    operation["security"] = [{"bearer": scopes}]
+    if route in COOKIE_ROUTES:
+        operation["security"].append({"cookie": []})
+    responses = operation["responses"]
+    responses.setdefault("401", UNAUTHENTICATED)
+    responses.setdefault("403", FORBIDDEN)
+    if roles is ANYONE:
+        operation["security"].append({})
+    else:
+        operation["x-roles"] = sorted(roles)
