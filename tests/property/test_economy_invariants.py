@@ -9,8 +9,15 @@ from typing import Any
 
 import boa
 from eth_account.signers.local import LocalAccount
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from contracts import rehearsal
 from contracts.milk_market import PurchaseState
@@ -533,29 +540,46 @@ ACTS = st.one_of(
 )
 
 
-# Lists of acts rather than Hypothesis' own state machine, whose runs are too short to get anywhere
-# here; without shrinking, which the time limit of a test would cut short.
-@settings(
-    max_examples=36,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-@given(acts=st.lists(ACTS, min_size=48, max_size=60))
-def run(acts: list[tuple[str, dict[str, Any]]]) -> None:
-    economy = Economy()
-    with economy.undo:
-        economy.open()
-        for name, arguments in acts:
-            getattr(economy, name)(**arguments)
-            economy.look_now_and_then()
-        economy.the_sums_hold()
+class EconomyMachine(RuleBasedStateMachine):
+    """Acts in any order; one rule, so that their weights are those of `ACTS`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.economy = Economy()
+
+    @initialize()
+    def begin(self) -> None:
+        self.economy.open()
+
+    @rule(one=ACTS)
+    def act(self, one: tuple[str, dict[str, Any]]) -> None:
+        name, arguments = one
+        getattr(self.economy, name)(**arguments)
+
+    @invariant()
+    def the_sums_hold(self) -> None:
+        self.economy.look_now_and_then()
+
+    def teardown(self) -> None:
+        with self.economy.undo:
+            if self.economy.steps:
+                self.economy.the_sums_hold()
 
 
 def test_the_sums_hold_whatever_anybody_does() -> None:
     REACHED.clear()
-    run()
+    run_state_machine_as_test(
+        EconomyMachine,
+        settings=settings(
+            max_examples=36,
+            stateful_step_count=56,
+            deadline=None,
+            derandomize=True,
+            # Without shrinking, which the time limit of a test would cut short.
+            phases=[Phase.explicit, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
 
     # A search that reaches nothing proves nothing.
     assert (+REACHED).keys() >= {
