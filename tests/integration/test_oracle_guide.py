@@ -28,7 +28,11 @@ OURS = (
 )
 """The sections whose commands run here, in a demo."""
 
-THEIRS = {"Paying without gas": "test_relay.py", "Webhooks": "test_webhook_guide.py"}
+THEIRS = {
+    "Who you are": "test_access_guide.py",
+    "Paying without gas": "test_relay.py",
+    "Webhooks": "test_webhook_guide.py",
+}
 """The sections whose commands need more than a demo, and the tests that run them."""
 
 
