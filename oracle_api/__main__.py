@@ -60,6 +60,8 @@ def serve() -> None:
       BILLCOIN_ORACLE_HOST (127.0.0.1), BILLCOIN_ORACLE_PORT (8400)
       BILLCOIN_ORACLE_NAMES ()               host names that browsers use for it, commas between;
                                              addresses and names without a dot always work
+      BILLCOIN_TRUSTED_PROXIES ()            addresses or networks of proxies, commas between, whose
+                                             X-Forwarded-For says who asks; else it is ignored
       BILLCOIN_RATE_MYR_PER_BILL (7.20)      ringgit for one BILL, locked into each order
       BILLCOIN_RATE_SOURCE (fixed)           `feed`: the newest all-milk price instead
       BILLCOIN_RATE_MAX_AGE_SECONDS (86400)  an older price is stale, and then counts what

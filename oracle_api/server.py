@@ -144,6 +144,9 @@ def server_for(oracle: Oracle, settings: Settings, **options: Any) -> OracleServ
         log_config=None,
         access_log=False,
         server_header=False,
+        # Else whoever connects from loopback would choose the address that its budget hangs on.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,

@@ -1,5 +1,6 @@
 """The oracle's settings: read once from the environment, frozen, passed on."""
 
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -69,10 +70,21 @@ def _unique_skus(products: tuple["Product", ...]) -> tuple["Product", ...]:
 
 
 def _names(value: Any) -> Any:
-    """Host names with commas between; an empty one is none."""
+    """Names with commas between; an empty one is none."""
     return tuple(filter(None, re.split(r"[,\s]+", value))) if isinstance(value, str) else value
 
 
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        message = f"{text} is no address and no network such as 10.0.0.0/8"
+        raise ValueError(message) from None
+
+
+Networks = Annotated[
+    tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_names)
+]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 Names = Annotated[tuple[HostName, ...], NoDecode, BeforeValidator(_names)]
 Ringgit = Annotated[Sen, BeforeValidator(_ringgit)]
@@ -122,6 +134,7 @@ class Settings(
     oracle_host: str = "127.0.0.1"
     oracle_port: int = Field(default=8400, ge=0, le=65_535)
     oracle_names: Names = ()
+    trusted_proxies: Networks = ()
     rate_myr_per_bill: Annotated[Decimal, AfterValidator(_rate)] = Decimal("7.20")
     order_ttl_seconds: int = Field(default=900, ge=1, le=86_400)
     included_limit_myr: Ringgit = Sen(50_00)
