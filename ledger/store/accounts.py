@@ -22,6 +22,8 @@ FROM account
 """
 
 READ_BY_ID = _COLUMNS + "WHERE id = $1"
+# Nobody changes the account before the transaction ends.
+LOCK = READ_BY_ID + " FOR SHARE"
 READ_BY_NAME = _COLUMNS + "WHERE name = $1"
 LIST = (
     _COLUMNS + "WHERE ($1::text IS NULL OR id < $1) AND id <> 'acc_open' ORDER BY id DESC LIMIT $2"
@@ -97,6 +99,11 @@ async def insert_account(connection: Connection, account: NewAccount) -> None:
 async def read_account(connection: Connection, account_id: str) -> StoredAccount | None:
     """One account, or None."""
     return _stored(await connection.fetchrow(READ_BY_ID, account_id))
+
+
+async def lock_account(connection: Connection, account_id: str) -> StoredAccount | None:
+    """One account, which stays as it is until the transaction ends, or None."""
+    return _stored(await connection.fetchrow(LOCK, account_id))
 
 
 async def read_account_by_name(connection: Connection, name: str) -> StoredAccount | None:

@@ -54,7 +54,9 @@ class Authenticator:
         """
         # Never the credential itself: memory is dumped, and a hash is worth nothing.
         digest, now = hashlib.sha256(credential).digest(), self._clock()
-        if (known := self._known.get(digest, now=now)) is not None:
+        # This one, also when `forget` puts a new one in its place while the database is asked.
+        memory = self._known
+        if (known := memory.get(digest, now=now)) is not None:
             return known
         if credential.startswith(PREFIX):
             principal = await self._of_api_key(credential, digest, now)
@@ -63,7 +65,7 @@ class Authenticator:
         until = now + MEMORY_SECONDS
         if principal.expires_at is not None:
             until = min(until, principal.expires_at)
-        self._known.put(digest, principal, until=until)
+        memory.put(digest, principal, until=until)
         return principal
 
     async def _of_token(self, credential: bytes, now: float) -> Principal:

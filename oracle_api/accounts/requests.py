@@ -81,13 +81,18 @@ class NewApiKeyRequest(BaseModel):
     expiresInDays: Annotated[int, Field(ge=1, le=MAX_KEY_DAYS)] = DEFAULT_KEY_DAYS  # noqa: N815
 
 
+def is_account_name(text: str) -> bool:
+    """Whether an account can have this name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def read_name(text: str) -> str:
     """An account's name.
 
     Raises:
         RejectedError: `account_name_invalid`.
     """
-    if _NAME.fullmatch(text) is None:
+    if not is_account_name(text):
         raise RejectedError(
             "account_name_invalid",
             "a name has 2 to 64 characters of a-z, 0-9 and . _ @ -, and begins with a-z or 0-9",

@@ -11,6 +11,7 @@ from oracle_api.access.gate import ACCESS_COOKIE, read_cookie
 from oracle_api.access.passwords import MAX_CHARACTERS
 from oracle_api.access.settings import is_loopback
 from oracle_api.access.token_keys import TokenKeys
+from oracle_api.budgets.policy import spender_of
 from oracle_api.responses import json_of
 from oracle_api.tokens.documentation import GRANT, JWKS, REVOKE
 from oracle_api.tokens.service import Granted, TokenService
@@ -99,7 +100,7 @@ class TokenRoutes:
     async def _granted(self, request: Request, body: GrantRequest) -> Granted:
         if body.grant_type == "password":
             name, password = _needed(body.username, "username"), _needed(body.password, "password")
-            address = request.state.principal.client_address
+            address = spender_of(request.state.principal)
             return await self._service.sign_in(name, password, address=address)
         token = body.refresh_token
         if token is None and body.session == "cookie":

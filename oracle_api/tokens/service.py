@@ -12,6 +12,7 @@ import structlog
 from ledger.ids import sortable_id
 from ledger.store.accounts import (
     StoredAccount,
+    lock_account,
     read_account,
     read_account_by_name,
     renew_hash,
@@ -29,6 +30,7 @@ from oracle_api.access.attempts import Attempts
 from oracle_api.access.office import Office
 from oracle_api.access.passwords import Passwords
 from oracle_api.access.principal import Role
+from oracle_api.accounts.requests import is_account_name
 from oracle_api.database import Database
 from oracle_api.problems import DeniedError
 from oracle_api.times import Clock, to_datetime
@@ -91,8 +93,10 @@ class TokenService:
         """
         name = name.lower()
         self._attempts.take(name, address)
-        async with self._database.reading() as connection:
-            account = await read_account_by_name(connection, name)
+        account = None
+        if is_account_name(name):
+            async with self._database.reading() as connection:
+                account = await read_account_by_name(connection, name)
         stored = account.password_hash if account is not None and account.is_enabled else None
         if not await self._passwords.is_right(password, stored) or account is None:
             log.warning("sign-in refused", clientAddress=address)
@@ -136,7 +140,7 @@ class TokenService:
         expires_at = now + timedelta(days=SESSION_DAYS)
         async with self._database.writing(needs_ledger=False) as connection:
             # While the password was being checked the office may have changed its mind.
-            current = await read_account(connection, account.id)
+            current = await lock_account(connection, account.id)
             if current is None or current.tokens_valid_from != account.tokens_valid_from:
                 raise self._office.wrong()
             if newer_hash is not None and account.password_hash is not None:

@@ -74,6 +74,9 @@ async def test_a_failed_sign_in_tells_the_office_and_nothing_else(guarded: Guard
         ("robot", PASSWORD),
         ("everybody (access is open)", PASSWORD),
         ("acc_open", ""),
+        ("\u0000", PASSWORD),
+        ("ada\u0000", PASSWORD),
+        ("ada' OR 1=1 --", PASSWORD),
     ):
         status, problem, headers = await guarded.grant(
             grant_type="password", username=name, password=password
