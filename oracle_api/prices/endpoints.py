@@ -62,5 +62,5 @@ class PriceRoutes:
             prices = await list_prices(
                 connection, self._chain_id, before_round=None, limit=MAX_PRICES
             )
-        found = await self._forecaster.forecast(prices, horizon_days=horizon_days)
-        return json_of(write_forecast(found))
+        found = await self._forecaster.forecast(prices)
+        return json_of(write_forecast(found, horizon_days=horizon_days))

@@ -87,20 +87,19 @@ def daily(prices: Sequence[FeedPrice]) -> tuple[date, list[float]]:
     return last, values
 
 
-def make_forecast(prices: Sequence[FeedPrice], *, horizon_days: int) -> Forecast:
-    """Forecast so many days; pure computation, a second or so of it.
+def make_forecast(prices: Sequence[FeedPrice]) -> Forecast:
+    """Forecast as many days as anybody may ask for; pure computation, a second or so of it.
 
     Raises:
         TooShortError, MissingModelError: as they say.
     """
     last, values = daily(prices)
     model = damped_trend()
-    middle, low, high = model(values, horizon_days)
-    naive = seasonal_naive(values, horizon_days)
-    days = [last + timedelta(days=offset + 1) for offset in range(horizon_days)]
-    test = min(horizon_days, SEASON_DAYS)
-    model_error, tested = backtest(values, test, lambda past, count: model(past, count)[0])
-    naive_error, _ = backtest(values, test, seasonal_naive)
+    middle, low, high = model(values, MAX_HORIZON_DAYS)
+    naive = seasonal_naive(values, MAX_HORIZON_DAYS)
+    days = [last + timedelta(days=offset + 1) for offset in range(MAX_HORIZON_DAYS)]
+    model_error, tested = backtest(values, SEASON_DAYS, lambda past, count: model(past, count)[0])
+    naive_error, _ = backtest(values, SEASON_DAYS, seasonal_naive)
     points = tuple(map(Point, days, middle, low, high, naive))
     return Forecast(points, model_error, naive_error, len(values), tested)
 

@@ -21,8 +21,8 @@ def write_price(price: FeedPrice, depths: Depths) -> dict[str, Any]:
     }
 
 
-def write_forecast(found: Forecast) -> dict[str, Any]:
-    """A forecast with its band and baseline, and how both would have done before."""
+def write_forecast(found: Forecast, *, horizon_days: int) -> dict[str, Any]:
+    """So many days of a forecast, with band and baseline, and how both would have done before."""
     return {
         "object": "forecast",
         "model": "ets_damped_trend",
@@ -38,7 +38,7 @@ def write_forecast(found: Forecast) -> dict[str, Any]:
                 "highMyr": _myr(point.high),
                 "baselineMyr": _myr(point.naive),
             }
-            for point in found.points
+            for point in found.points[:horizon_days]
         ],
         "backtest": {
             "days": found.tested_days,
