@@ -89,7 +89,7 @@ class RangesAhead:
 
     def _went_well(self, task: RangeTask, result: ProvenRange) -> None:
         count = task.last - task.first + 1
-        size = len(result.block_copy) + len(result.transfer_copy)
+        size = len(result.block_copy) + len(result.transfer_copy) + len(result.event_copy)
         fitting = max(_TARGET_RANGE_BYTES * count // size, 1)
         # Sparse blocks tell little of those to come: grow step by step.
         self._range_blocks = min(fitting, 2 * self._range_blocks, _MAX_RANGE_BLOCKS)

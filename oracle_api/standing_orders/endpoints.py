@@ -73,7 +73,11 @@ class StandingOrderRoutes:
             if await read_standing_order(connection, chain_id, order.order_hash) is None:
                 await self._require_room(connection, principal)
             await insert_standing_order(connection, order)
-            record, moment = await self._read(connection, order.order_hash, principal)
+            # Whoever has the signature may see it, also where another account was first.
+            record = await read_standing_order(connection, chain_id, order.order_hash)
+            moment = await self._chain_now(connection)
+        if record is None:
+            raise standing_order_not_found()
         return json_of(
             write_standing_order(record, now=moment),
             status=201,
