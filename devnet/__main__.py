@@ -2,9 +2,11 @@
 
 import typer
 
+from devnet.background.commands import down, logs, reset, status, up
 from devnet.chain_commands import deploy, faucet
 from devnet.console import fail
 from devnet.demo_commands import demo
+from devnet.fault_commands import fault_app
 from devnet.faulty_node_commands import faulty_node
 from devnet.sandbox_commands import sandbox
 from devnet.sensor_commands import sensor
@@ -18,6 +20,9 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(wallet_app, name="wallet")
+app.add_typer(fault_app, name="fault")
+for command in (up, down, status, logs, reset):
+    app.command()(command)
 app.command()(demo)
 app.command()(deploy)
 app.command()(faucet)

@@ -27,6 +27,7 @@ _MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "
 _LISTENING = re.compile(r"^Listening on [^ ]+:(\d+)$", re.MULTILINE)
 _POLL_SECONDS = 0.005
 _START_TIMEOUT_SECONDS = 30.0
+_SAVE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ async def anvil(**options: Unpack[AnvilOptions]) -> AsyncIterator[Chain]:
         "anvil",
         _command(binary, scratch / "states", options),
         log_path=options.get("log_path") or scratch / "anvil.log",
-        ending=Ending(remove=(scratch,)),
+        # With a state file it writes the whole chain at the end, which may take a while.
+        ending=Ending(grace_seconds=_SAVE_SECONDS, remove=(scratch,)),
     )
     try:
         port = await _announced_port(process)

@@ -36,6 +36,13 @@ async def create_database(
     return with_database(server_url, chosen)
 
 
+async def ensure_database(server_url: str, name: str) -> str:
+    """The URL of the database of this name, made unless it is there."""
+    with contextlib.suppress(asyncpg.DuplicateDatabaseError):
+        await create_database(server_url, name=name)
+    return with_database(server_url, name)
+
+
 async def drop_database(database_url: str, *, server_url: str) -> None:
     """Drop a database and cut off whoever is still connected to it."""
     name = urlsplit(database_url).path.lstrip("/")
@@ -55,9 +62,14 @@ async def fresh_database(
 
 
 async def create_role(database_url: str, name: str) -> str:
-    """Create a role that may log in, and give the database's URL for it."""
+    """Create a role that may log in, and give the database's URL for it.
+
+    One that is there already gets a new password.
+    """
     password = secrets.token_hex(16)
-    await _execute(database_url, f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}'")
+    with contextlib.suppress(asyncpg.DuplicateObjectError):
+        await _execute(database_url, f'CREATE ROLE "{name}" LOGIN')
+    await _execute(database_url, f"ALTER ROLE \"{name}\" PASSWORD '{password}'")
     parts = urlsplit(database_url)
     place = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{name}:{password}@{place}"))

@@ -22,7 +22,8 @@ from devnet.progress import Progress
 from devnet.run_folder import run_folder
 from devnet.sale import DEFAULT_PATIENCE_SECONDS, Sale, Seller
 from devnet.services import watch
-from devnet.stack import Stack, StackOptions, running_stack
+from devnet.stack import Stack, running_stack
+from devnet.starter import StackOptions
 from devnet.student import STUDENT, STUDENT_PASSWORD, equip_student
 from devnet.wallet_commands import PASSWORD_VARIABLE
 from ledger.errors import LedgerError

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _OWNER_FD = 0
@@ -29,6 +30,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--remove", action="append", default=[], help="a folder to delete at the end"
     )
+    parser.add_argument("--pid-file", help="where the command's process id is written")
     parser.add_argument("command", nargs="+")
     return parser.parse_args()
 
@@ -85,6 +87,8 @@ def main() -> int:
         extra_groups=None if options.user is None else [],
         preexec_fn=_die_with_leash(options.stop_signal, os.getpid()),  # noqa: PLW1509 - no threads
     )
+    if options.pid_file:
+        Path(options.pid_file).write_text(str(child.pid))
     try:
         _wait_for_owner_or_child(child, wakeup_fd)
     finally:

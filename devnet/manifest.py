@@ -107,8 +107,9 @@ def read_manifest(values: Mapping[str, str]) -> Manifest:
             vault_implementation=address("BILLCOIN_VAULT_IMPLEMENTATION_ADDRESS"),
             treasury=address("BILLCOIN_TREASURY_ADDRESS"),
         ),
-        node_http_url=_required(values, "BILLCOIN_NODE_HTTP_URL"),
-        node_ws_url=values.get("BILLCOIN_NODE_WS_URL", ""),
+        # Services follow all nodes of a list; tools talk to the first.
+        node_http_url=_required(values, "BILLCOIN_NODE_HTTP_URL").split(",")[0],
+        node_ws_url=values.get("BILLCOIN_NODE_WS_URL", "").split(",")[0],
         start_block=_whole_number(values, "BILLCOIN_START_BLOCK"),
         economy=_read_economy(values),
         attestation_verifier=address(_VERIFIER) if values.get(_VERIFIER) else None,

@@ -39,6 +39,15 @@ class OracleClient:
         except aiohttp.ClientError:
             return False
 
+    async def readiness(self) -> str:
+        """`ready`, or the code of the first reason why not."""
+        try:
+            async with self._session.get(f"{self.url}/readyz") as reply:
+                body = await reply.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            return "unreachable"
+        return str(body.get("code") or body.get("status"))
+
     async def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         try:
             async with self._session.request(method, self.url + path, **request) as reply:

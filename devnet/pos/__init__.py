@@ -1,0 +1,1 @@
+"""A real proof-of-stake chain on one machine: execution and consensus clients, and validators."""
