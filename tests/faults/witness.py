@@ -41,7 +41,7 @@ WHERE n > $1 ORDER BY n
 # On tables this small, deleting is twenty times as fast as truncating.
 EMPTY = """
 DELETE FROM witness; DELETE FROM posting; DELETE FROM coupon; DELETE FROM loyalty_account;
-DELETE FROM event; DELETE FROM payment; DELETE FROM transfer;
+DELETE FROM exposure_entry; DELETE FROM event; DELETE FROM payment; DELETE FROM transfer;
 DELETE FROM block; DELETE FROM orders; DELETE FROM observation; DELETE FROM chain;
 UPDATE journal SET last_seq = 0;
 """
