@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.audience import EVERYTHING, Audience
 from ledger.store.journal import JournalEvent
 from oracle_api.stream.form import SERVER_SENT, SOCKET, Form
 from oracle_api.stream.tail import Tail, message_of
@@ -76,3 +78,43 @@ def test_what_is_too_old_is_forgotten_and_said_to_be() -> None:
     assert tail.reaches_back_to(90)
     assert tail.reaches_back_to(100)
     assert tail.after(100, SOCKET) == (b"", 100)
+
+
+@given(
+    form=st.sampled_from((SERVER_SENT, SOCKET)),
+    makers=st.lists(
+        st.tuples(st.sampled_from(("north", "south")), st.sampled_from(("ada", "ben", None))),
+        min_size=1,
+        max_size=24,
+    ),
+    size=st.integers(min_value=1, max_value=7),
+    place=st.integers(min_value=0, max_value=24),
+)
+def test_each_audience_gets_its_own_events_and_no_others(
+    form: Form, makers: list[tuple[str, str | None]], size: int, place: int
+) -> None:
+    events = [
+        replace(event(number), store_id=store, account_id=account)
+        for number, (store, account) in enumerate(makers, start=1)
+    ]
+    tail = Tail(0, max_events=100)
+    for start in range(0, len(events), size):
+        tail.append(events[start : start + size])
+    for audience in (
+        EVERYTHING,
+        Audience(store_id="north"),
+        Audience(account_id="ada"),
+        Audience(account_id="nobody"),
+    ):
+        # Twice: what is shared between the tills of a store is made by the first.
+        for _ in range(2):
+            told: list[int] = []
+            seq = place
+            while seq < tail.last_seq:
+                part, seq = tail.after(seq, form, audience)
+                told += numbers(part) if part else []
+            assert told == [
+                one.seq
+                for one in events
+                if one.seq > place and audience.includes(one.store_id, one.account_id)
+            ]
