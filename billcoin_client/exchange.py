@@ -12,7 +12,7 @@ import httpx
 
 from billcoin_client.calls import Answer, Call
 from billcoin_client.errors import AnswerMalformedError, BillcoinError, ProblemError, problem_error
-from billcoin_client.version import VERSION
+from billcoin_client.version import API_VERSION, VERSION
 
 Result = TypeVar("Result")
 
@@ -58,7 +58,12 @@ class Exchange:
 
     def request(self, call: Call[Any]) -> dict[str, Any]:
         """The arguments of httpx's `request`."""
-        headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **call.headers}
+        headers = {
+            "User-Agent": USER_AGENT,
+            "Accept": "application/json",
+            "BillCoin-Version": API_VERSION,
+            **call.headers,
+        }
         if self.api_key:
             headers["Authorization"] = f"Bearer {self.api_key}"
         content = None if call.body is None else json.dumps(call.body).encode()

@@ -10,6 +10,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.errors import RejectedError
+from oracle_api import versions
 from oracle_api.access.gate import Gate, MethodNotAllowedError
 from oracle_api.access.principal import Principal
 from oracle_api.access.route_map import Rule
@@ -26,6 +27,7 @@ from oracle_api.problems import (
     problem_of,
 )
 from oracle_api.request import ABORT, ClientGoneError, DirectRequest, read_body
+from oracle_api.versions import UnknownVersionError
 from oracle_api.visitor import Door
 
 REQUEST_ID_HEADER: Final = b"x-request-id"
@@ -90,7 +92,7 @@ class Edge:
         if scope["type"] == "lifespan":
             await self._inner(scope, receive, send)
             return
-        request_id, announced = _read_head(scope["headers"])
+        request_id, announced, is_version_known = _read_head(scope["headers"])
         structlog.contextvars.bind_contextvars(requestId=request_id)
         is_socket = scope["type"] == "websocket"
         if is_socket:
@@ -108,6 +110,10 @@ class Edge:
             await self._send(reply, request_id, method, send, route="refused", last=True)
             return
         except ClientGoneError:
+            return
+        if not is_version_known:
+            reply = _refused(UnknownVersionError(), path, request_id)
+            await self._send(reply, request_id, method, send, route="refused")
             return
         await self._admit(scope, body, receive, send, request_id)
 
@@ -192,6 +198,7 @@ class Edge:
             *reply.headers,
             (b"content-length", b"%d" % len(reply.body)),
             (REQUEST_ID_HEADER, request_id.encode()),
+            versions.HEADER,
             *(SECURITY_HEADERS if reply.status >= HTTPStatus.BAD_REQUEST else (_NOSNIFF,)),
         ]
         if last:
@@ -233,7 +240,9 @@ class Edge:
 def _refused(error: Exception, path: str, request_id: str) -> Reply:
     """The problem document of a request that got no further, in the hot route's own shape there."""
     code = getattr(error, "code", "internal_error")
-    more = refusal(code) if path == VALIDATE_PATH else None
+    more = dict(refusal(code)) if path == VALIDATE_PATH else {}
+    if isinstance(error, UnknownVersionError):
+        more |= error.more
     reply = problem_of(error, request_id=request_id, more=more)
     if isinstance(error, MethodNotAllowedError):
         allow = (b"allow", ", ".join(error.allowed).encode())
@@ -261,22 +270,24 @@ def _address_of(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def _read_head(headers: list[Header]) -> tuple[str, int]:
-    """The request's id, a client's own if it is harmless, and the length of its body."""
-    request_id, announced = "", 0
+def _read_head(headers: list[Header]) -> tuple[str, int, bool]:
+    """The request's id (a client's own if harmless), its body's length, is its version ours."""
+    request_id, announced, is_version_known = "", 0, True
     for name, value in headers:
         if name == REQUEST_ID_HEADER and _REQUEST_ID.fullmatch(value):
             request_id = value.decode()
         elif name == b"content-length" and value.isdigit():
             announced = int(value)
-    return request_id or f"req_{secrets.token_hex(10)}", announced
+        elif name == versions.HEADER_NAME and value not in versions.SUPPORTED:
+            is_version_known = False
+    return request_id or f"req_{secrets.token_hex(10)}", announced, is_version_known
 
 
 def _with_ours(headers: Any, request_id: str, told: Headers) -> list[Header]:
     own = [(bytes(name).lower(), bytes(value)) for name, value in headers]
     names = {name for name, _ in own}
     added = [header for header in SECURITY_HEADERS if header[0] not in names]
-    return [*own, *added, *told, (REQUEST_ID_HEADER, request_id.encode())]
+    return [*own, *added, *told, (REQUEST_ID_HEADER, request_id.encode()), versions.HEADER]
 
 
 def _route_of(scope: Scope) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from starlette.types import Receive, Send
 
+from oracle_api import versions
 from oracle_api.problems import Reply, UnavailableError, problem_of
 from oracle_api.request import DirectRequest
 from oracle_api.stream.feed import Feeds
@@ -49,6 +50,7 @@ async def _send_start(send: Send, request_id: str) -> None:
         (b"x-content-type-options", b"nosniff"),
         (b"x-accel-buffering", b"no"),  # a proxy must not collect events
         (b"x-request-id", request_id.encode()),
+        versions.HEADER,
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from starlette.types import Receive, Send
 
+from oracle_api import versions
 from oracle_api.problems import Reply, UnavailableError, problem, problem_of
 from oracle_api.request import DirectRequest
 from oracle_api.stream.endpoints import until_gone
@@ -38,7 +39,7 @@ class SocketEndpoint:
         try:
             async with self._feeds.open(request, SOCKET) as feed:
                 opening = await feed.opening(request)
-                headers = [(b"x-request-id", request.id.encode())]
+                headers = [(b"x-request-id", request.id.encode()), versions.HEADER]
                 await send({"type": "websocket.accept", "headers": headers})
                 # What the server raises when a client goes in the middle of a send.
                 with contextlib.suppress(OSError):
