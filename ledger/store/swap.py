@@ -30,6 +30,13 @@ LEFT JOIN pg_constraint c ON c.conindid = i.oid AND c.contype = 'p'
 WHERE x.indrelid = $1::text::regclass
 """
 
+# A table's grants do not come along with its form.
+GRANTS = """
+SELECT quote_ident(grantee) AS grantee, privilege_type AS privilege
+FROM information_schema.role_table_grants
+WHERE table_schema = 'public' AND table_name = $1 AND grantee <> current_user
+"""
+
 FOREIGN_KEYS = """
 SELECT conname AS name, conrelid::regclass::text AS "table", pg_get_constraintdef(oid) AS definition
 FROM pg_constraint
@@ -112,7 +119,7 @@ async def create_successors(connection: Connection, schema: str) -> None:
 
 
 async def index_successors(connection: Connection, schema: str) -> None:
-    """Give the filled tables the indexes of ours, under the same names."""
+    """Give the filled tables the indexes of ours, under the same names, and their readers."""
     for table in TABLES:
         for row in await connection.fetch(INDEXES, f"public.{table}"):
             name, definition = row["name"], row["definition"]
@@ -125,6 +132,10 @@ async def index_successors(connection: Connection, schema: str) -> None:
                     f'ALTER TABLE "{schema}".{table} ADD CONSTRAINT {name} '
                     f"PRIMARY KEY USING INDEX {name}"
                 )
+        for row in await connection.fetch(GRANTS, table):
+            await connection.execute(
+                f'GRANT {row["privilege"]} ON "{schema}".{table} TO {row["grantee"]}'
+            )
         await connection.execute(f'ANALYZE "{schema}".{table}')
 
 

@@ -1,6 +1,7 @@
 """The ledger is built anew while in use, and takes the old one's place whole or not at all."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +18,8 @@ from indexer.reindex import Reindexed, reindex
 from ledger.order import Status
 from ledger.store.pool import connect
 from ledger.store.replay import count_inconsistencies, find_misclaimed
+from ledger.store.swap import TABLES
+from migrations.grants import grant_oracle_role
 
 
 @pytest.fixture
@@ -108,6 +111,22 @@ async def test_what_was_wrong_is_right_afterwards_and_orders_are_judged_again(
     assert [row["order_id"] for row in claimed] == [robbed.id]
     assert (await market.read(robbed.id)).status is Status.SETTLED
     await check_sound(market)
+
+
+async def test_who_could_read_before_can_read_afterwards(market: Market) -> None:
+    role = f"oracle_{secrets.token_hex(6)}"
+    await market.ledger.execute(f"CREATE ROLE {role}")
+    await grant_oracle_role(market.database_url, role)
+    async with indexing(market):
+        await market.mine(6)
+    await rebuilt(market)
+    may = "SELECT has_table_privilege($1, $2, $3)"
+    try:
+        for table in TABLES:
+            assert await market.ledger.fetchval(may, role, f"public.{table}", "SELECT")
+            assert not await market.ledger.fetchval(may, role, f"public.{table}", "UPDATE")
+    finally:
+        await market.ledger.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 async def check_sound(market: Market) -> None:
