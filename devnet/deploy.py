@@ -6,7 +6,12 @@ from eth_account.signers.local import LocalAccount
 
 from contracts import attestation_verifier, billcoin, order_vault_factory
 from devnet.dev_accounts import EconomyAccounts
-from devnet.economy import DELAY_SECONDS, deployed_at, send_economy
+from devnet.economy import (
+    DELAY_SECONDS,
+    PRICE_STALE_AFTER_SECONDS,
+    deployed_at,
+    send_economy,
+)
 from devnet.manifest import Manifest
 from devnet.node import Node, Receipt
 from devnet.transactions import Message, address_of, require_success, send
@@ -25,6 +30,7 @@ async def deploy(
     node_ws_url: str,
     economy: EconomyAccounts | None = None,
     attestation_signers: Sequence[bytes] = (),
+    price_age_seconds: int = PRICE_STALE_AFTER_SECONDS,
 ) -> Manifest:
     """Deploy the contracts, in one block where the chain allows, and say where they are.
 
@@ -54,6 +60,7 @@ async def deploy(
             first_nonce=nonce + len(codes),
             token=deployed_at(address_of(deployer), nonce),
             vault_factory=deployed_at(address_of(deployer), nonce + 1),
+            price_age_seconds=price_age_seconds,
         )
         hashes += sent.tx_hashes
     receipts = [require_success(await node.receipt(tx_hash)) for tx_hash in hashes]

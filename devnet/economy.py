@@ -71,7 +71,12 @@ def _places(deployer: bytes, first_nonce: int) -> _Places:
 
 
 def _codes(
-    places: _Places, accounts: EconomyAccounts, *, token: bytes, vault_factory: bytes
+    places: _Places,
+    accounts: EconomyAccounts,
+    *,
+    token: bytes,
+    vault_factory: bytes,
+    price_age_seconds: int,
 ) -> Iterator[bytes]:
     """What deploys the contracts, in the order of their places."""
     economy, regulator = places.economy, address_of(accounts.regulator)
@@ -110,7 +115,7 @@ def _codes(
         order_vault_factory=vault_factory,
         delay_seconds=DELAY_SECONDS,
         feed=economy.milk_price_feed,
-        max_price_age_seconds=PRICE_STALE_AFTER_SECONDS,
+        max_price_age_seconds=price_age_seconds,
     )
 
 
@@ -153,14 +158,22 @@ async def send_economy(
     first_nonce: int,
     token: bytes,
     vault_factory: bytes,
+    price_age_seconds: int = PRICE_STALE_AFTER_SECONDS,
 ) -> SentEconomy:
     """Send all that the deployer has to do, without waiting for a block.
 
     The module becomes a minter of BILL. The deployer stays one, for the faucet's sake; where BILL
-    is worth something its owner then calls `set_minter(deployer, False)` (ADR 8).
+    is worth something its owner then calls `set_minter(deployer, False)` (ADR 8). Standing orders
+    are collected at an all-milk price that is at most `price_age_seconds` old.
     """
     places = _places(address_of(deployer), first_nonce)
-    codes = _codes(places, accounts, token=token, vault_factory=vault_factory)
+    codes = _codes(
+        places,
+        accounts,
+        token=token,
+        vault_factory=vault_factory,
+        price_age_seconds=price_age_seconds,
+    )
     messages = [
         *((Message(None, code), _DEPLOY_GAS + _DEPLOY_GAS_PER_BYTE * len(code)) for code in codes),
         *((message, _CALL_GAS) for message in _appointments(places, token=token)),

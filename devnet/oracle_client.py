@@ -27,9 +27,12 @@ class StreamEvent:
 class OracleClient:
     """One oracle; make it with `open_oracle`."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, url: str, session: aiohttp.ClientSession, *, api_key: str | None = None
+    ) -> None:
         self.url = url.rstrip("/")
         self._session = session
+        self._credential = api_key
 
     async def is_ready(self) -> bool:
         """Whether `/readyz` answers 200; an oracle that is not up yet is not ready."""
@@ -47,6 +50,22 @@ class OracleClient:
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return "unreachable"
         return str(body.get("code") or body.get("status"))
+
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask for anything that is asked for in JSON.
+
+        Raises:
+            RejectedError: the oracle refused; with its code.
+            TransientError: it cannot be reached, or does not speak JSON.
+        """
+        return await self._json("POST", path, json=body, headers=self._own())
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """Read anything that is told in JSON; errors as `post` has them."""
+        return await self._json("GET", path, headers=self._own())
+
+    def _own(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._credential}"} if self._credential else {}
 
     async def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         try:
@@ -119,8 +138,8 @@ class OracleClient:
 
 
 @asynccontextmanager
-async def open_oracle(url: str) -> AsyncIterator[OracleClient]:
+async def open_oracle(url: str, *, api_key: str | None = None) -> AsyncIterator[OracleClient]:
     """An oracle to talk to for the length of the block."""
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        yield OracleClient(url, session)
+        yield OracleClient(url, session, api_key=api_key)

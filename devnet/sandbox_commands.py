@@ -49,13 +49,18 @@ def sandbox(
         raise RejectedError("situation_unknown", f"{situation} is none of: {names}")
     done = asyncio.run(
         produce(
-            chosen, load_manifest(state_home()), oracle_url=oracle or _demo_url(), api_key=api_key
+            chosen, load_manifest(state_home()), oracle_url=oracle or demo_url(), api_key=api_key
         )
     )
     say_result(done, _describe(done), as_json=as_json)
 
 
-def _demo_url() -> str:
+def demo_url() -> str:
+    """The base URL of the oracle that the state folder or the environment names.
+
+    Raises:
+        RejectedError: `not_configured`.
+    """
     path = state_home() / MANIFEST_NAME
     stored: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     known = stored | dict(os.environ)

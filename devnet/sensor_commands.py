@@ -13,10 +13,10 @@ from devnet.dev_accounts import DEPLOYER_INDEX, dev_account, economy_accounts
 from devnet.home import state_home
 from devnet.manifest import Manifest, load_manifest
 from devnet.node import Node, open_node
+from devnet.parts import require_economy
 from devnet.sensor import Fault, Line, SignedBatch, chain_time, measure, prepare, refusal, submit
 from devnet.transactions import address_of
 from devnet.wallet_commands import Json
-from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
 from ledger.payment_uri import format_address
 from ledger.units import Units, format_bill, format_decimal, parse_bill
@@ -74,15 +74,9 @@ def sensor(
 
 
 def _line(manifest: Manifest) -> Line:
-    if manifest.economy is None:
-        raise RejectedError(
-            "not_configured",
-            "BILLCOIN_MINTING_MODULE_ADDRESS is not known: this devnet has no milk economy",
-            param="BILLCOIN_MINTING_MODULE_ADDRESS",
-        )
     accounts = economy_accounts()
     return Line(
-        module=manifest.economy.minting_module,
+        module=require_economy(manifest).minting_module,
         chain_id=manifest.deployment.chain_id,
         dairy=address_of(accounts.dairy),
         sensors=accounts.sensors,

@@ -17,7 +17,7 @@ from devnet.dev_accounts import (
     dev_account,
     economy_accounts,
 )
-from devnet.economy import open_economy
+from devnet.economy import PRICE_STALE_AFTER_SECONDS, open_economy
 from devnet.manifest import Manifest, read_manifest
 from devnet.node import Node, open_node
 from devnet.postgres import PostgresServer, start_postgres
@@ -36,6 +36,7 @@ from ledger.json_hex import to_hex
 
 DATABASE_NAME = "billcoin"
 ORACLE_ROLE = "billcoin_oracle"
+_PRICE_AGE = "BILLCOIN_RATE_MAX_AGE_SECONDS"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class StackOptions:
     """Where the oracle's keys stay; by default in the run's folder."""
     deployed: Manifest | None = None
     """The contracts that the chain is known to have."""
+    price_age_seconds: int | None = None
+    """How old a price standing orders and new orders take; None leaves each its own default."""
 
 
 class Starter:
@@ -65,7 +68,8 @@ class Starter:
         self.processes: list[LeashedProcess] = []
         self.deployed: Manifest | None = None
         self.keys = options.keys_home or folder
-        self.own_variables: dict[str, str] = {}
+        age = options.price_age_seconds
+        self.own_variables = {} if age is None else {_PRICE_AGE: str(age)}
         self.running_chain: RunningChain | None = None
 
     def _keep(self, process: LeashedProcess) -> LeashedProcess:
@@ -141,6 +145,7 @@ class Starter:
                 node_ws_url=on.ws_url,
                 economy=economy_accounts(),
                 attestation_signers=[attestation_signer(self.keys)],
+                price_age_seconds=self.options.price_age_seconds or PRICE_STALE_AFTER_SECONDS,
             )
             await self._oracle_keys(node)
         self.deployed = manifest
@@ -149,7 +154,7 @@ class Starter:
 
     async def _oracle_keys(self, node: Node) -> None:
         """What the oracle signs with on a chain of ours: attestations, and others' transactions."""
-        self.own_variables = {KEYS_VARIABLE: str(self.keys / KEYS_NAME)}
+        self.own_variables |= {KEYS_VARIABLE: str(self.keys / KEYS_NAME)}
         self.own_variables |= await make_relayer(
             node, dev_account(DEPLOYER_INDEX), self.keys, chain_id=DEFAULT_CHAIN_ID
         )

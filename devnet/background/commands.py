@@ -20,6 +20,8 @@ from devnet.manifest import ENVIRONMENT_NAME, MANIFEST_NAME
 from devnet.wallet_commands import PASSWORD_VARIABLE, Json
 from ledger.errors import RejectedError
 
+MAX_PRICE_AGE_SECONDS = 86_400
+
 ProfileOption = Annotated[
     Profile, typer.Option(help="fast: anvil, a block a second. pos: real proof of stake.")
 ]
@@ -37,6 +39,15 @@ def up(
     port: Annotated[int | None, _port("The oracle's")] = None,
     node_port: Annotated[int | None, _port("The first node's")] = None,
     database_port: Annotated[int | None, _port("PostgreSQL's")] = None,
+    price_age: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_PRICE_AGE_SECONDS,
+            help="Seconds after which the all-milk price is stale; by default a day. What standing "
+            "orders go by is settled by the first `up`.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start a devnet that stays up: chain, contracts, Postgres, indexer, oracle, funded people.
@@ -44,7 +55,7 @@ def up(
     It goes on where the last one of this profile stopped. `down` stops it, `reset` forgets it.
     """
     folders = Folders(state_home())
-    options = UpOptions(profile, nodes, port, node_port, database_port)
+    options = UpOptions(profile, nodes, port, node_port, database_port, price_age)
     record = lifecycle.start(folders, options, tell=lambda line: typer.echo(line, err=as_json))
     fields = record.fields() | {"people": addresses(), "manifest": str(folders.home)}
     lines = (

@@ -36,6 +36,7 @@ class UpOptions:
     oracle_port: int | None = None
     node_port: int | None = None
     database_port: int | None = None
+    price_age_seconds: int | None = None
 
     def to_text(self) -> str:
         """As one argument of a command."""
@@ -91,6 +92,7 @@ class _Keeper:
             database_home=database_home(self.folders, self.options.profile),
             keys_home=self.folders.data(self.options.profile),
             deployed=known,
+            price_age_seconds=self.options.price_age_seconds,
         )
         meanwhile = partial(self._equip, is_needed=known is None)
         async with running_stack(
