@@ -66,15 +66,12 @@ async def deploy(
     receipts = [require_success(await node.receipt(tx_hash)) for tx_hash in hashes]
     token, factory, *verifier = receipts[: len(codes)]
     factory_address = _contract(factory)
-    implementation = implementation_address(factory=factory_address)
-    if await node.call("eth_getCode", to_hex(implementation), "latest") == "0x":
-        raise CorruptError(f"no vault implementation at {to_hex(implementation)}")
     return Manifest(
         Deployment(
             chain_id=chain_id,
             token=_contract(token),
             vault_factory=factory_address,
-            vault_implementation=implementation,
+            vault_implementation=await _implementation(node, factory_address),
             treasury=treasury,
         ),
         node_http_url=node.url,
@@ -83,6 +80,13 @@ async def deploy(
         economy=None if sent is None else sent.economy,
         attestation_verifier=_contract(verifier[0]) if verifier else None,
     )
+
+
+async def _implementation(node: Node, factory: bytes) -> bytes:
+    implementation = implementation_address(factory=factory)
+    if await node.call("eth_getCode", to_hex(implementation), "latest") == "0x":
+        raise CorruptError(f"no vault implementation at {to_hex(implementation)}")
+    return implementation
 
 
 def _codes(attestation_signers: Sequence[bytes]) -> list[bytes]:
