@@ -118,7 +118,10 @@ async def test_who_could_read_before_can_read_afterwards(market: Market) -> None
     await market.ledger.execute(f"CREATE ROLE {role}")
     await grant_oracle_role(market.database_url, role)
     async with indexing(market):
+        order = await market.order()
+        await market.pay(order.address, BILL)
         await market.mine(6)
+        await market.until(order.id, Status.SETTLED)
     await rebuilt(market)
     may = "SELECT has_table_privilege($1, $2, $3)"
     try:
