@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import zxingcpp
+from people import CASHIER, Person
 from PIL import Image
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
@@ -81,8 +82,24 @@ class Till:
     def _on_document(self, _: Any) -> None:
         self.documents += 1
 
-    async def open(self) -> None:
+    async def visit(self) -> None:
+        """Open the page, which asks who is there."""
         await self.page.goto(f"{self.home}/till")
+        await self.until("#signin[open]")
+
+    async def sign_in(self, name: str, password: str) -> None:
+        await self.page.fill("#signin-name", name)
+        await self.page.fill("#signin-password", password)
+        await self.page.keyboard.press("Enter")
+
+    async def open(self, person: Person) -> None:
+        """Open the page and sign in."""
+        await self.visit()
+        await self.sign_in(person.name, person.password)
+        await self.until_open()
+
+    async def until_open(self) -> None:
+        await self.until_gone("#signin[open]")
         await self.until("#connection[data-state=live]")
         await self.until(".tile")
 
@@ -126,9 +143,14 @@ class Till:
 
 @contextlib.asynccontextmanager
 async def open_till(
-    browser: Browser, home: str, *, size: dict[str, int] = PHONE, **options: Any
+    browser: Browser,
+    home: str,
+    *,
+    size: dict[str, int] = PHONE,
+    person: Person | None = CASHIER,
+    **options: Any,
 ) -> AsyncIterator[Till]:
-    """A till in a browser that knows nothing of any other."""
+    """A till in a browser that knows nothing of any other; without a person nobody signs in."""
     context = await browser.new_context(
         viewport={"width": size["width"], "height": size["height"]}, locale="en-MY", **options
     )
@@ -136,7 +158,7 @@ async def open_till(
     till = Till(await context.new_page(), home)
     till.watch()
     try:
-        await till.open()
+        await (till.visit() if person is None else till.open(person))
         yield till
     finally:
         await context.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from people import CONTACT, OFFICE, Person, make_accounts
 
 from devnet import token_calls
 from devnet.anvil import anvil
@@ -26,6 +27,7 @@ from devnet.services import console_script, run_to_end, start_service
 from devnet.transactions import Message, address_of, send
 from ledger.payment_uri import parse_address
 from ledger.units import Units, parse_bill
+from oracle_api.access.token_keys import add_key
 
 PATIENCE_SECONDS = 60.0
 WALLET = "student"
@@ -33,7 +35,7 @@ WALLET = "student"
 
 @dataclass
 class Shop:
-    """What runs, and what a student or a chain can do to it."""
+    """What runs, and what a student or a chain can do to it; `http` asks as the office."""
 
     node: Node
     manifest: Manifest
@@ -73,6 +75,14 @@ class Shop:
         assert self.oracle is not None
         self.stopped.append(self.oracle)
         await asyncio.to_thread(self.oracle.stop)
+
+    async def token_of(self, person: Person) -> str:
+        """An access token, as a program of that person's would get it."""
+        grant = {"grant_type": "password", "username": person.name, "password": person.password}
+        async with self.http.post(f"{self.url}/api/v1/tokens", json=grant) as answer:
+            granted: dict[str, Any] = await answer.json()
+            assert answer.status == 200, granted
+            return str(granted["access_token"])
 
     async def order(self, **request: Any) -> dict[str, Any]:
         """Make an order as another till would."""
@@ -166,15 +176,24 @@ async def open_shop(postgres_url: str, folder: Path) -> AsyncIterator[Shop]:
             "DATABASE_URL": database_url,
             "BILLCOIN_BLOCK_TIME_SECONDS": "1",
             "BILLCOIN_ORACLE_PORT": str(port),
-            "BILLCOIN_ACCESS": "open",
+            "BILLCOIN_OFFICE_CONTACT": CONTACT,
+            # Tests ask more often than people.
+            "BILLCOIN_TILL_ATTEMPTS_PER_MINUTE": "100000",
+            # So that who is signed in stays so when the oracle is started anew.
+            "BILLCOIN_TOKEN_KEYS_FILE": str(folder / "token-keys.json"),
         }
+        add_key(folder / "token-keys.json")
         write_manifest(folder, variables)
         shop = Shop(node, manifest, folder, variables, f"http://{LOOPBACK}:{port}", http)
         await run_to_end(shop.start("billcoin-indexer", "migrate"))
         try:
             shop.start("billcoin-indexer", "run")
-            await asyncio.gather(shop.start_oracle(), _open_wallet(shop))
-            yield shop
+            await asyncio.gather(
+                shop.start_oracle(), _open_wallet(shop), make_accounts(database_url)
+            )
+            office = {"Authorization": f"Bearer {await shop.token_of(OFFICE)}"}
+            async with aiohttp.ClientSession(headers=office) as shop.http:
+                yield shop
         finally:
             for process in reversed(shop.started):
                 await asyncio.to_thread(process.stop)

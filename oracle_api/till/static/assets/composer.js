@@ -1,7 +1,8 @@
 // The new-order form at the bottom: milk tiles or keypad, and one big button.
 
-import { Problem, readCatalogue } from "./api.js";
+import { readCatalogue } from "./api.js";
 import * as basket from "./basket.js";
+import { Problem } from "./http.js";
 import { onLanguageChange, t } from "./i18n.js";
 import { formatSen } from "./money.js";
 import * as outbox from "./outbox.js";

@@ -1,7 +1,7 @@
 // The live list: a row an order, kept in place and in its group as its status changes.
 
-import { serverNow } from "./api.js";
 import * as book from "./book.js";
+import { serverNow } from "./http.js";
 import { onLanguageChange, t } from "./i18n.js";
 import { fillChip, itemsText, label, text } from "./status.js";
 

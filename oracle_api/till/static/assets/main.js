@@ -1,15 +1,18 @@
 // Puts the till together.
 
-import { readOrder, serverNow } from "./api.js";
+import { readAccount, readOrder } from "./api.js";
 import * as book from "./book.js";
 import { focusComposer, startComposer } from "./composer.js";
+import { serverNow } from "./http.js";
 import { onLanguageChange, switchLanguage, t, translatePage } from "./i18n.js";
 import { showLoaded, startList } from "./list.js";
 import { startOutcome } from "./outcome.js";
 import { showPayment, startPayment } from "./payment.js";
 import { readySound, soundIsOn, toggleSound } from "./senses.js";
+import { credentials, startSession } from "./session.js";
+import { askToSignIn, showSignedIn, startSignIn } from "./signin.js";
 import { icon } from "./status.js";
-import { startStream } from "./stream.js";
+import { hold, reconnect, startStream } from "./stream.js";
 import { startWatching } from "./watch.js";
 
 const connection = document.getElementById("connection");
@@ -53,10 +56,24 @@ async function askAbout(ids) {
 
 translatePage();
 onLanguageChange(() => showConnection(connection.dataset.state));
-document.getElementById("language").addEventListener("click", switchLanguage);
+for (const id of ["language", "signin-language"]) {
+  document.getElementById(id).addEventListener("click", switchLanguage);
+}
 showSound(soundIsOn());
 sound.addEventListener("click", () => showSound(toggleSound()));
 readySound();
+startSignIn();
+startSession({
+  onNeeded: (problem, account) => {
+    hold();
+    askToSignIn(problem, account);
+  },
+  onEntered: (account) => {
+    showSignedIn(account);
+    // With the new cookie; the old one's stream would end with it.
+    reconnect();
+  },
+});
 startList(showPayment);
 startPayment(() => document.querySelector("dialog[open]") ?? focusComposer());
 startOutcome(focusComposer);
@@ -64,6 +81,7 @@ startComposer(created);
 startWatching();
 startStream({
   path: "/api/v1/orders/stream",
+  admit: (wasRefused) => (wasRefused ? readAccount() : credentials()),
   onState: showConnection,
   onSnapshot: (snapshot) => {
     askAbout(book.learnAll(snapshot.orders));

@@ -2,6 +2,7 @@
 // so that however often it is sent, the server makes one order.
 
 import { createOrder } from "./api.js";
+import { accountId } from "./session.js";
 
 const MEMORY_KEY = "billcoin.till.outbox";
 const RETRY_MILLISECONDS = [1000, 2000, 3000, 5000];
@@ -19,6 +20,7 @@ export async function send(request, onTrouble) {
   if (request !== null) remember({ key: newKey(), body: JSON.stringify(request) });
   for (let attempt = 0; pending !== null; attempt += 1) {
     try {
+      if (!(await isMine())) break;
       const order = await createOrder(pending);
       remember(null);
       return order;
@@ -32,6 +34,15 @@ export async function send(request, onTrouble) {
     }
   }
   return null;
+}
+
+/** Whether the order is still wanted, and by who is signed in: nobody sends what another entered. */
+async function isMine() {
+  const id = await accountId();
+  if (pending === null) return false;
+  if ((pending.account ?? id) === id) remember({ ...pending, account: id });
+  else remember(null);
+  return pending !== null;
 }
 
 /** Stop trying. Should the order have reached the server all the same, the list shows it. */

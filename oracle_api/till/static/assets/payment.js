@@ -1,10 +1,12 @@
 // The sheet that the customer sees: amount, QR code, countdown, and what became of it.
 
-import { cancelOrder, qrPath, readOrder, serverNow } from "./api.js";
+import { cancelOrder, qrPath, readOrder } from "./api.js";
 import * as book from "./book.js";
+import { serverNow } from "./http.js";
 import { onLanguageChange, t } from "./i18n.js";
 import { formatBill, missingUnits, shortBill } from "./money.js";
 import { keepAwake } from "./senses.js";
+import { credentials } from "./session.js";
 import { fillChip, itemsText, statusIcon } from "./status.js";
 import { watch } from "./watch.js";
 
@@ -20,7 +22,7 @@ export function startPayment(closed) {
   onClosed = closed;
   for (const id of ["close", "new"]) part(id).addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", left);
-  part("qr").addEventListener("error", () => setTimeout(loadQr, QR_RETRY_MILLISECONDS));
+  part("qr").addEventListener("error", () => setTimeout(reloadQr, QR_RETRY_MILLISECONDS));
   part("copy").addEventListener("click", copyUri);
   part("cancel").addEventListener("click", cancel);
   part("uri").addEventListener("focus", (event) => event.target.select());
@@ -59,6 +61,16 @@ export async function showPayment(id) {
 /** Anew when a part was paid: the code then asks for the rest. */
 function loadQr() {
   if (shownId !== null) part("qr").src = qrPath(shownId, book.order(shownId)?.amountReceived);
+}
+
+/** A cookie lets the image in, which may have to be renewed first. */
+async function reloadQr() {
+  try {
+    await credentials();
+  } catch {
+    // Without a network the image fails again, and comes back here.
+  }
+  loadQr();
 }
 
 function renewQr(order) {

@@ -15,8 +15,13 @@ let downSince = Date.now();
 let handlers = null;
 let lastEventId = "";
 let heardAt = Date.now();
+let attempt = 0;
+let wasRefused = false;
 
-/** Start with `{path, onSnapshot, onEvent, onState}`; it then goes on for the page's life. */
+/**
+ * Start with `{path, admit, onSnapshot, onEvent, onState}`; it then goes on for the page's life.
+ * `admit(wasRefused)` is waited for before each connection.
+ */
 export function startStream(wanted) {
   handlers = wanted;
   connect();
@@ -27,6 +32,12 @@ export function startStream(wanted) {
     if (document.visibilityState === "visible" && slept()) reconnect();
   });
   setInterval(tick, 5000);
+}
+
+/** Hear nothing until `reconnect`: nobody is signed in. */
+export function hold() {
+  source?.close();
+  downSince ??= Date.now();
 }
 
 /** For how long nothing has come; 0 while the stream is up. */
@@ -55,16 +66,31 @@ function tick() {
 }
 const slept = () => Date.now() - lastTick > 20000;
 
-function reconnect() {
+/** Connect anew without a word about it: the server tells what came meanwhile. */
+export function reconnect() {
+  if (handlers === null) return;
   lastTick = Date.now();
   heardAt = Date.now();
   retryMilliseconds = FIRST_RETRY_MILLISECONDS;
   connect();
 }
 
-function connect() {
+async function connect() {
   clearTimeout(retryTimer);
   source?.close();
+  attempt += 1;
+  const mine = attempt;
+  try {
+    await handlers.admit(wasRefused);
+  } catch {
+    if (mine === attempt) failed();
+    return;
+  }
+  // Whoever asked for a connection meanwhile makes it.
+  if (mine === attempt) listen();
+}
+
+function listen() {
   // What we were told last, so that the server tells all that came since and nothing is missed.
   const resume = lastEventId ? `?lastEventId=${encodeURIComponent(lastEventId)}` : "";
   source = new EventSource(handlers.path + resume);
@@ -94,6 +120,7 @@ function heard() {
 function up() {
   heard();
   downSince = null;
+  wasRefused = false;
   retryMilliseconds = FIRST_RETRY_MILLISECONDS;
   handlers.onState("live");
 }
@@ -101,7 +128,9 @@ function up() {
 /** A stream that broke is opened anew by us, soon and then ever less often. */
 function failed() {
   lost(navigator.onLine ? "reconnecting" : "offline");
-  source.close();
+  // What cannot be reached is tried again by the browser; what refuses is given up.
+  wasRefused = source?.readyState === EventSource.CLOSED;
+  source?.close();
   clearTimeout(retryTimer);
   // Chance keeps a hundred tills from coming back in the same instant.
   retryTimer = setTimeout(connect, retryMilliseconds * (0.75 + Math.random() / 2));
