@@ -13,6 +13,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from rich.console import Console
 
+from devnet.accounts import ACCOUNTS_NAME, API_KEY_VARIABLE, Accounts
 from devnet.attended import attended
 from devnet.console import EXIT_INTERRUPTED, say
 from devnet.home import HOME_VARIABLE, state_home
@@ -78,19 +79,13 @@ class _Demo:
             return
         if self.as_json:
             say(json.dumps({"ok": True, **sold}))
-        self.progress.note(
-            f"\nThe till: {till_url}\n"
-            "Pay an order's QR text from another terminal:\n"
-            f"  export {HOME_VARIABLE}={self.folder} {PASSWORD_VARIABLE}={STUDENT_PASSWORD}\n"
-            f"  billcoin-devnet wallet pay --name {STUDENT} 'ethereum:...'\n"
-            "Ctrl-C stops everything."
-        )
+        self.progress.note(_what_to_do(self.folder, till_url, stack.accounts))
         await asyncio.get_running_loop().create_future()
 
     async def _sell(self, stack: Stack, student: LocalAccount) -> Sale:
         async with (
             open_node(stack.manifest.node_http_url) as node,
-            open_oracle(stack.oracle_url) as oracle,
+            open_oracle(stack.oracle_url, sign_in=stack.accounts.till) as oracle,
         ):
             return await Seller(
                 node,
@@ -101,6 +96,20 @@ class _Demo:
                 self.progress.sale_step,
                 self.patience_seconds,
             ).sell_milk()
+
+
+def _what_to_do(folder: Path, till_url: str, accounts: Accounts) -> str:
+    till = accounts.till
+    return (
+        f"\nThe till: {till_url}\n"
+        f"  sign in as {till.name} with the password {till.password}\n"
+        "To pay an order's QR text, and to ask the oracle as a partner, in another terminal:\n"
+        f"  export {HOME_VARIABLE}={folder} {PASSWORD_VARIABLE}={STUDENT_PASSWORD} "
+        f"{API_KEY_VARIABLE}={accounts.api_key}\n"
+        f"  billcoin-devnet wallet pay --name {STUDENT} 'ethereum:...'\n"
+        f"The other accounts are in {folder / ACCOUNTS_NAME}\n"
+        "Ctrl-C stops everything."
+    )
 
 
 async def _interrupted(stop: asyncio.Event, sold: dict[str, Any]) -> None:

@@ -2,14 +2,14 @@
 
 import asyncio
 import json
-import os
 from typing import Annotated, Any
 
 import typer
 
 from devnet.console import say_result
+from devnet.credentials import api_key_for, oracle_url_of
 from devnet.home import state_home
-from devnet.manifest import MANIFEST_NAME, load_manifest
+from devnet.manifest import load_manifest
 from devnet.wallet_commands import Json
 from ledger.errors import RejectedError
 
@@ -22,7 +22,7 @@ Oracle = Annotated[
 ]
 ApiKey = Annotated[
     str | None,
-    typer.Option(envvar="BILLCOIN_API_KEY", help="Yours, where the oracle wants one."),
+    typer.Option(envvar="BILLCOIN_API_KEY", help="A partner's; by default the demo's."),
 ]
 
 
@@ -47,31 +47,11 @@ def sandbox(
     if chosen is None:
         names = ", ".join(SITUATIONS)
         raise RejectedError("situation_unknown", f"{situation} is none of: {names}")
-    done = asyncio.run(
-        produce(
-            chosen, load_manifest(state_home()), oracle_url=oracle or demo_url(), api_key=api_key
-        )
-    )
+    home = state_home()
+    manifest, oracle_url = load_manifest(home), oracle or oracle_url_of(home)
+    key = api_key_for(oracle_url, api_key, home)
+    done = asyncio.run(produce(chosen, manifest, oracle_url=oracle_url, api_key=key))
     say_result(done, _describe(done), as_json=as_json)
-
-
-def demo_url() -> str:
-    """The base URL of the oracle that the state folder or the environment names.
-
-    Raises:
-        RejectedError: `not_configured`.
-    """
-    path = state_home() / MANIFEST_NAME
-    stored: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    known = stored | dict(os.environ)
-    port = known.get("BILLCOIN_ORACLE_PORT")
-    if not port:
-        raise RejectedError(
-            "not_configured",
-            "where is the oracle? Give --oracle URL, or set BILLCOIN_HOME to the folder that a "
-            "demo printed",
-        )
-    return f"http://{known.get('BILLCOIN_ORACLE_HOST', '127.0.0.1')}:{port}"
 
 
 def _describe(done: dict[str, Any]) -> str:

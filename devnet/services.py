@@ -14,7 +14,7 @@ _POLL_SECONDS = 0.05
 _NEUTRAL = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 # For measuring the coverage of services that a test started.
 _COVERAGE = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-_WALLET_ONLY = "BILLCOIN_WALLET_PASSWORD"
+_USERS_ONLY = ("BILLCOIN_WALLET_PASSWORD", "BILLCOIN_API_KEY")
 
 
 def console_script(name: str) -> str:
@@ -34,14 +34,14 @@ def service_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """A service's whole environment.
 
     Everything named `BILLCOIN_...` goes through, so that any setting can be tried with a demo,
-    but for the password of a wallet, which is no service's business; nothing else of the caller's
-    does, so that two machines behave alike.
+    but for a wallet's password and a caller's API key, which are no service's business; nothing
+    else of the caller's does, so that two machines behave alike.
     """
     inherited = {
         name: value
         for name, value in os.environ.items()
         if name in (*_NEUTRAL, *_COVERAGE)
-        or (name.startswith("BILLCOIN_") and name != _WALLET_ONLY)
+        or (name.startswith("BILLCOIN_") and name not in _USERS_ONLY)
     }
     return {**inherited, "PYTHONUNBUFFERED": "1", **variables}
 

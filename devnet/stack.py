@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devnet.accounts import API_KEY_VARIABLE, Accounts
 from devnet.anvil import anvil_binary
 from devnet.attended import attended, both
 from devnet.manifest import Manifest, write_manifest
@@ -20,7 +21,7 @@ from devnet.running_chain import (
     RunningChain,
 )
 from devnet.services import console_script, watch
-from devnet.starter import StackOptions, Starter
+from devnet.starter import Office, StackOptions, Starter
 from devnet.webhook_keys import webhook_variables
 from ledger.errors import TransientError
 
@@ -36,6 +37,7 @@ class Stack:
 
     manifest: Manifest
     oracle_url: str
+    accounts: Accounts
     variables: dict[str, str]
     processes: tuple[LeashedProcess, ...]
     chain: RunningChain | None = None
@@ -52,7 +54,6 @@ def _variables(
         **manifest.variables(),
         **nodes,
         "DATABASE_URL": database_url,
-        "BILLCOIN_ACCESS": "open",
         "BILLCOIN_BLOCK_TIME_SECONDS": f"{pace:g}",
         "BILLCOIN_ORACLE_HOST": LOOPBACK,
         "BILLCOIN_ORACLE_PORT": str(oracle_port),
@@ -80,6 +81,11 @@ async def _wait_until_ready(url: str, say: Callable[[str], None]) -> None:
     say("indexer and oracle are ready")
 
 
+async def _open_up(starter: Starter, oracle_url: str, office: Office | None) -> Accounts:
+    await _wait_until_ready(oracle_url, starter.say)
+    return await starter.accounts(oracle_url, office)
+
+
 def _require_tools(open_chain: ChainOpener | None) -> None:
     """Say what is missing before anything is started."""
     for script in ("billcoin-indexer", "billcoin-oracle"):
@@ -103,8 +109,8 @@ async def running_stack(
     _require_tools(options.open_chain)
     async with AsyncExitStack() as exits:
         starter = Starter(folder, options, exits, say)
-        manifest, databases = await both(starter.chain(), starter.database())
-        database_url, oracle_database_url = databases
+        manifest, stored = await both(starter.chain(), starter.database())
+        database_url, oracle_database_url, office = stored
         port = options.oracle_port or free_port()
         variables = _variables(manifest, starter.running_chain, database_url, port)
         variables |= starter.own_variables
@@ -112,9 +118,12 @@ async def running_stack(
         write_manifest(folder, variables)
         starter.services(variables, oracle_database_url)
         oracle_url = f"http://{LOOPBACK}:{port}"
-        coming_up = attended(_wait_until_ready(oracle_url, say), watch(starter.processes))
-        await both(coming_up, both(meanwhile(manifest), starter.let_economy_in()))
+        opening = _open_up(starter, oracle_url, office)
+        coming_up = attended(opening, watch(starter.processes))
+        accounts, _ = await both(coming_up, both(meanwhile(manifest), starter.let_economy_in()))
         starter.jobs(variables, oracle_database_url)
-        yield Stack(
-            manifest, oracle_url, variables, tuple(starter.processes), starter.running_chain
-        )
+        # The services have no use for it, and need not know it.
+        told = {**variables, API_KEY_VARIABLE: accounts.api_key}
+        write_manifest(folder, told)
+        processes = tuple(starter.processes)
+        yield Stack(manifest, oracle_url, accounts, told, processes, starter.running_chain)

@@ -11,6 +11,7 @@ from contracts.followed import Contract
 from contracts.milk_price_feed import Price
 from contracts.standing_orders import PriceMode, StandingOrder, most_units_a_period
 from devnet.console import EXIT_REJECTED, say_result
+from devnet.credentials import api_key_for, oracle_url_of
 from devnet.dev_accounts import DEPLOYER_INDEX, dev_account
 from devnet.home import state_home
 from devnet.keystore import DEFAULT_WALLET, Wallet, find_wallet, unlock_wallet
@@ -18,7 +19,7 @@ from devnet.manifest import Manifest, load_manifest
 from devnet.node import open_node
 from devnet.oracle_client import open_oracle
 from devnet.parts import actor, events_of, require_economy
-from devnet.sandbox_commands import ApiKey, Oracle, demo_url
+from devnet.sandbox_commands import ApiKey, Oracle
 from devnet.sensor import chain_time
 from devnet.standing_order import (
     add_allowance,
@@ -114,7 +115,8 @@ def sign(
     )
     if wishes.rate == 0:
         raise RejectedError("amount_invalid", "the rate is zero", param="rate")
-    signing = _Signing(wishes, find_wallet(state_home(), name), oracle or demo_url(), api_key)
+    asked, key = _asked(oracle, api_key)
+    signing = _Signing(wishes, find_wallet(state_home(), name), asked, key)
     result = asyncio.run(signing.run(asks=not yes))
     words = f"{result['id']} is registered; at most {result['mostPerPeriod']} BILL a period"
     say_result(result, words, as_json=as_json)
@@ -167,8 +169,10 @@ def show(
 ) -> None:
     """Ask the oracle what was collected, and what its keeper did last and why not."""
 
+    asked, key = _asked(oracle, api_key)
+
     async def ask() -> dict[str, Any]:
-        async with open_oracle(oracle or demo_url(), api_key=api_key) as client:
+        async with open_oracle(asked, api_key=key) as client:
             return await client.get(f"{PATH}/{order_id}")
 
     told = asyncio.run(ask())
@@ -262,3 +266,10 @@ def _describe(terms: StandingOrder) -> str:
         f"  price  {price} a litre, at most RM {price_text(terms.max_price)}\n"
         f"  most   {format_bill(most_units_a_period(terms))} BILL a period"
     )
+
+
+def _asked(oracle: str | None, api_key: str | None) -> tuple[str, str | None]:
+    """The oracle to ask, by default the demo's, and the key to show to it."""
+    home = state_home()
+    url = oracle or oracle_url_of(home)
+    return url, api_key_for(url, api_key, home)

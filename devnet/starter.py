@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from devnet.accounts import Accounts, load_accounts, make_accounts, make_office
 from devnet.anvil import DEFAULT_CHAIN_ID
 from devnet.attestation_key import KEYS_NAME, KEYS_VARIABLE, attestation_signer
 from devnet.databases import create_role, ensure_database
@@ -20,6 +22,7 @@ from devnet.dev_accounts import (
 from devnet.economy import PRICE_STALE_AFTER_SECONDS, open_economy
 from devnet.manifest import Manifest, read_manifest
 from devnet.node import Node, open_node
+from devnet.oracle_client import SignIn
 from devnet.postgres import PostgresServer, start_postgres
 from devnet.process import LeashedProcess
 from devnet.relayer_key import make_relayer
@@ -37,6 +40,9 @@ from ledger.json_hex import to_hex
 DATABASE_NAME = "billcoin"
 ORACLE_ROLE = "billcoin_oracle"
 _PRICE_AGE = "BILLCOIN_RATE_MAX_AGE_SECONDS"
+
+Office = asyncio.Task[SignIn]
+"""The first account, while it is being made."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,8 @@ class Starter:
         age = options.price_age_seconds
         self.own_variables = {} if age is None else {_PRICE_AGE: str(age)}
         self.running_chain: RunningChain | None = None
+        # In somebody else's database our names may be taken.
+        self.suffix = f"-{secrets.token_hex(2)}" if os.environ.get("DATABASE_URL") else ""
 
     def _keep(self, process: LeashedProcess) -> LeashedProcess:
         self.processes.append(process)
@@ -96,10 +104,11 @@ class Starter:
         self._keep(server.process)
         return server
 
-    async def database(self) -> tuple[str, str]:
+    async def database(self) -> tuple[str, str, Office | None]:
         """A migrated database: the one that `DATABASE_URL` names, else a new one of our own.
 
-        Its URL for the indexer, and for the oracle, which has a role of its own in our own one.
+        Its URL for the indexer, and for the oracle, which has a role of its own in our own one;
+        and the office, unless it has been made in an earlier run.
         """
         url = oracle_url = os.environ.get("DATABASE_URL") or ""
         options: list[str] = []
@@ -112,7 +121,27 @@ class Starter:
         migrating = self._service("billcoin-indexer", "migrate", {"DATABASE_URL": url}, *options)
         await run_to_end(migrating)
         self.say("the database is migrated")
-        return url, oracle_url
+        return url, oracle_url, self._office(oracle_url)
+
+    def _office(self, oracle_database_url: str) -> Office | None:
+        """Make it while the chain's blocks are waited for; the oracle comes up later anyhow."""
+        if load_accounts(self.keys) is not None:
+            return None
+        own = {"DATABASE_URL": oracle_database_url}
+        office = asyncio.create_task(make_office(own, suffix=self.suffix))
+        self.exits.push_async_callback(_end, office)
+        return office
+
+    async def accounts(self, oracle_url: str, office: Office | None) -> Accounts:
+        """Everybody's accounts: those of an earlier run, or let the office make them."""
+        accounts = load_accounts(self.keys)
+        if accounts is None:
+            if office is None:
+                raise RejectedError("accounts_lost", f"{self.keys} was deleted meanwhile")
+            accounts = await make_accounts(oracle_url, await office, suffix=self.suffix)
+            accounts.save(self.keys)
+            self.say("till, finance, student and partner have accounts")
+        return accounts
 
     async def chain(self) -> Manifest:
         """A chain with the contracts: the ones that the environment names, else our own."""
@@ -204,3 +233,8 @@ async def _require_token(node: Node, known: Manifest) -> None:
             f"there is no token at {token} any more: the chain has lost what the ledger knows; "
             "`billcoin-devnet reset` begins anew",
         )
+
+
+async def _end(office: Office) -> None:
+    office.cancel()
+    await asyncio.gather(office, return_exceptions=True)

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 from eth_account.signers.local import LocalAccount
 
+from devnet.accounts import API_KEY_VARIABLE
 from devnet.console import say_result
+from devnet.credentials import api_key_for
 from devnet.home import state_home
 from devnet.keystore import (
     DEFAULT_WALLET,
@@ -110,6 +112,12 @@ def pay(
     oracle: Annotated[
         str | None, typer.Option(help="Ask this oracle's verdict afterwards, e.g. its base URL.")
     ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar=API_KEY_VARIABLE, help="With --oracle: a partner's key, if you have one."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Pay a payment request: check it, say what will happen, ask, sign, broadcast, wait."""
@@ -117,7 +125,10 @@ def pay(
         raise RejectedError("relayer_needed", "--gasless and --relayer NAME go together")
     home = state_home()
     relaying = None if relayer is None else find_wallet(home, relayer)
-    payment = _Payment(uri, find_wallet(home, name), relaying, oracle, asks=not yes)
+    # Before anything is paid: a key that must not be sent there is refused in time.
+    key = None if oracle is None else api_key_for(oracle, api_key, home)
+    payer = find_wallet(home, name)
+    payment = _Payment(uri, payer, relaying, oracle, asks=not yes, api_key=key)
     result = asyncio.run(payment.run())
     say_result(result, _describe(result), as_json=as_json)
 
@@ -126,10 +137,17 @@ class _Payment:
     """One run of `wallet pay`."""
 
     def __init__(
-        self, uri: str, payer: Wallet, relayer: Wallet | None, oracle: str | None, *, asks: bool
+        self,
+        uri: str,
+        payer: Wallet,
+        relayer: Wallet | None,
+        oracle: str | None,
+        *,
+        asks: bool,
+        api_key: str | None = None,
     ) -> None:
         self.uri, self.payer, self.relayer, self.oracle = uri, payer, relayer, oracle
-        self.asks = asks
+        self.asks, self.api_key = asks, api_key
         self.manifest = load_manifest(state_home())
 
     async def run(self) -> dict[str, Any]:
@@ -147,7 +165,7 @@ class _Payment:
         amount = format_bill(plan.request.units)
         verdict = None
         if self.oracle is not None:
-            async with open_oracle(self.oracle) as client:
+            async with open_oracle(self.oracle, api_key=self.api_key) as client:
                 verdict = await client.validate(tx_hash, amount)
         return {
             "txHash": to_hex(tx_hash),

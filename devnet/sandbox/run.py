@@ -6,7 +6,14 @@ from typing import Any
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from billcoin_client import AsyncBillcoinClient, BillcoinError, OracleUnreachableError, ProblemError
+from billcoin_client import (
+    AsyncBillcoinClient,
+    AuthenticationError,
+    BillcoinError,
+    OracleUnreachableError,
+    ProblemError,
+)
+from devnet.credentials import HINT
 from devnet.dev_accounts import DEPLOYER_INDEX, dev_account, require_throwaway_chain
 from devnet.faucet import give
 from devnet.manifest import Manifest
@@ -33,6 +40,8 @@ async def produce(
     require_throwaway_chain(manifest.deployment.chain_id)
     try:
         return await _produce(situation, manifest, oracle_url=oracle_url, api_key=api_key)
+    except AuthenticationError as error:
+        raise RejectedError(error.code, f"the oracle wants a partner's API key: {HINT}") from error
     except ProblemError as error:
         raise RejectedError(error.code, f"the oracle refused: {error}") from error
     except OracleUnreachableError as error:

@@ -1,0 +1,115 @@
+"""Who may use a devnet's oracle: accounts made as an office makes them, through public doors."""
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from devnet.oracle_client import OracleClient, SignIn, open_oracle
+from devnet.services import console_script, service_environment
+from ledger.errors import TransientError
+
+ACCOUNTS_NAME: Final = "accounts.json"
+STORE: Final = "cafeteria"
+API_KEY_VARIABLE: Final = "BILLCOIN_API_KEY"
+
+_OFFICE, _TILL, _FINANCE, _PARTNER, _STUDENT = "office", "till", "finance", "partner", "student"
+_SCOPES: Final = ("payments:validate", "orders:read", "orders:write", "webhooks:manage")
+# Without what is easily mistaken for something else: people type these.
+_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_GROUPS, _GROUP_LETTERS = 4, 5
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Who can sign in, and a partner's API key."""
+
+    office: SignIn
+    till: SignIn
+    finance: SignIn
+    student: SignIn
+    partner: str
+    api_key: str
+
+    def save(self, folder: Path) -> Path:
+        """Write all of it to a file that only its owner can read."""
+        path = folder / ACCOUNTS_NAME
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(self), file, indent=2)
+        return path
+
+
+def load_accounts(folder: Path) -> Accounts | None:
+    """What `save` wrote, or None where it has not."""
+    path = folder / ACCOUNTS_NAME
+    if not path.exists():
+        return None
+    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return Accounts(
+        **{
+            name: SignIn(**value) if isinstance(value, dict) else value
+            for name, value in stored.items()
+        }
+    )
+
+
+async def make_office(variables: Mapping[str, str], *, suffix: str) -> SignIn:
+    """Make the first admin, on the server's own command line as every office has to.
+
+    Raises:
+        TransientError: the command failed; the message holds what it said.
+    """
+    office = _sign_in(_OFFICE + suffix)
+    process = await asyncio.create_subprocess_exec(
+        console_script("billcoin-oracle"),
+        *("accounts", "create", office.name, "--role", "admin", "--password-stdin", "--json"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        env=service_environment(variables),
+    )
+    try:
+        _, error = await process.communicate(f"{office.password}\n".encode())
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        raise TransientError(f"no office account could be made: {error.decode().strip()}")
+    return office
+
+
+async def make_accounts(oracle_url: str, office: SignIn, *, suffix: str) -> Accounts:
+    """Let the office make the others over the API.
+
+    Raises:
+        RejectedError: the oracle refused.
+        TransientError: the oracle cannot be reached.
+    """
+    till, finance, student = (_sign_in(name + suffix) for name in (_TILL, _FINANCE, _STUDENT))
+    async with open_oracle(oracle_url, sign_in=office) as oracle:
+        await _make(oracle, till.name, _TILL, password=till.password, storeId=STORE)
+        await _make(oracle, finance.name, _FINANCE, password=finance.password)
+        await _make(oracle, student.name, _STUDENT, password=student.password)
+        partner_id = await _make(oracle, _PARTNER + suffix, _PARTNER)
+        key = await oracle.post(
+            f"/api/v1/accounts/{partner_id}/keys", {"name": "devnet", "scopes": list(_SCOPES)}
+        )
+    return Accounts(office, till, finance, student, _PARTNER + suffix, str(key["secret"]))
+
+
+async def _make(oracle: OracleClient, name: str, role: str, **more: Any) -> str:
+    made = await oracle.post("/api/v1/accounts", {"name": name, "roles": [role], **more})
+    return str(made["id"])
+
+
+def _sign_in(name: str) -> SignIn:
+    groups = (
+        "".join(secrets.choice(_LETTERS) for _ in range(_GROUP_LETTERS)) for _ in range(_GROUPS)
+    )
+    return SignIn(name, "-".join(groups))
