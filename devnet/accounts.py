@@ -93,14 +93,21 @@ async def make_accounts(oracle_url: str, office: SignIn, *, suffix: str) -> Acco
     """
     till, finance, student = (_sign_in(name + suffix) for name in (_TILL, _FINANCE, _STUDENT))
     async with open_oracle(oracle_url, sign_in=office) as oracle:
-        await _make(oracle, till.name, _TILL, password=till.password, storeId=STORE)
-        await _make(oracle, finance.name, _FINANCE, password=finance.password)
-        await _make(oracle, student.name, _STUDENT, password=student.password)
-        partner_id = await _make(oracle, _PARTNER + suffix, _PARTNER)
-        key = await oracle.post(
-            f"/api/v1/accounts/{partner_id}/keys", {"name": "devnet", "scopes": list(_SCOPES)}
+        # The first signs the office in; the others need not wait for each other's passwords.
+        api_key = await _make_partner(oracle, _PARTNER + suffix)
+        await asyncio.gather(
+            _make(oracle, till.name, _TILL, password=till.password, storeId=STORE),
+            _make(oracle, finance.name, _FINANCE, password=finance.password),
+            _make(oracle, student.name, _STUDENT, password=student.password),
         )
-    return Accounts(office, till, finance, student, _PARTNER + suffix, str(key["secret"]))
+    return Accounts(office, till, finance, student, _PARTNER + suffix, api_key)
+
+
+async def _make_partner(oracle: OracleClient, name: str) -> str:
+    partner_id = await _make(oracle, name, _PARTNER)
+    key = {"name": "devnet", "scopes": list(_SCOPES)}
+    made = await oracle.post(f"/api/v1/accounts/{partner_id}/keys", key)
+    return str(made["secret"])
 
 
 async def _make(oracle: OracleClient, name: str, role: str, **more: Any) -> str:
