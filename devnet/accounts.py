@@ -50,12 +50,10 @@ def load_accounts(folder: Path) -> Accounts | None:
     if not path.exists():
         return None
     stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return Accounts(
-        **{
-            name: SignIn(**value) if isinstance(value, dict) else value
-            for name, value in stored.items()
-        }
+    office, till, finance, student = (
+        SignIn(**stored[name]) for name in (_OFFICE, _TILL, _FINANCE, _STUDENT)
     )
+    return Accounts(office, till, finance, student, stored[_PARTNER], stored["api_key"])
 
 
 async def make_office(variables: Mapping[str, str], *, suffix: str) -> SignIn:

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import shutil
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from devnet.accounts import ACCOUNTS_NAME, API_KEY_VARIABLE, load_accounts
 from devnet.background import lifecycle
 from devnet.background.data import delete_data
 from devnet.background.keeper import UpOptions
@@ -60,12 +62,24 @@ def up(
     fields = record.fields() | {"people": addresses(), "manifest": str(folders.home)}
     lines = (
         f"The till: {record.oracle_url}/till\n"
+        f"{_accounts(folders.data(profile))}"
         f"Addresses: {folders.home}/manifest.json and {folders.home}/.env\n"
         f"Wallets: student, merchant, dairy, sensor, supplier; "
         f"export {PASSWORD_VARIABLE}={PASSWORD}\n"
         "`billcoin-devnet status`, `logs -f`, `fault --help`, `down`"
     )
     say_result(fields, lines, as_json=as_json)
+
+
+def _accounts(folder: Path) -> str:
+    accounts = load_accounts(folder)
+    if accounts is None:
+        return ""
+    return (
+        f"  sign in as {accounts.till.name} with the password {accounts.till.password}\n"
+        f"Other accounts: {folder / ACCOUNTS_NAME}; "
+        f"a partner: export {API_KEY_VARIABLE}={accounts.api_key}\n"
+    )
 
 
 def down(*, as_json: Json = False) -> None:
