@@ -10,11 +10,9 @@ import typer
 from ledger.errors import RejectedError
 from oracle_api.access.key_commands import keys
 from oracle_api.accounts.commands import accounts
-from oracle_api.application import create_oracle
 from oracle_api.attestations.commands import attestation_keys_app
 from oracle_api.audit_log.commands import audit_log
 from oracle_api.logs import configure_logs
-from oracle_api.server import serve as serve_oracle
 from oracle_api.settings import Settings, read_settings
 from oracle_api.wallets.commands import wallets
 
@@ -128,6 +126,9 @@ def serve() -> None:
       BILLCOIN_RELAYER_STUCK_BLOCKS (6)      blocks after which more is offered
       BILLCOIN_RELAYER_POLL_SECONDS (1)      pause between two looks at the chain
     """  # noqa: D301 - typer takes \b as "keep these lines"
+    from oracle_api.application import create_oracle  # noqa: PLC0415 - commands start without it
+    from oracle_api.server import serve as serve_oracle  # noqa: PLC0415 - as above
+
     settings = _settings()
     configure_logs(settings.log_level)
     with _wrong_settings_told():

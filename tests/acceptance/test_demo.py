@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -129,10 +130,25 @@ def sold_by(demo: subprocess.Popen[str]) -> dict[str, Any]:
     return result
 
 
+def asked(url: str, *, body: dict[str, str] | None = None, bearer: str = "") -> dict[str, Any]:
+    headers = {"Content-Type": "application/json"}
+    if bearer:
+        headers["Authorization"] = f"Bearer {bearer}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers)  # noqa: S310 - our own server
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        answered: dict[str, Any] = json.load(answer)
+        return answered
+
+
 def assert_partners_can_try_it(home: Path, sold: dict[str, Any]) -> None:
     """The demo signs verdicts, and its sandbox brings about what one needs to see to believe."""
     (run,) = (home / "runs").iterdir()
-    with BillcoinClient(sold["tillUrl"].removesuffix("/till")) as client:
+    accounts = json.loads((run / "accounts.json").read_text())
+    assert (run / "accounts.json").stat().st_mode & 0o077 == 0
+    oracle_url = sold["tillUrl"].removesuffix("/till")
+    with BillcoinClient(oracle_url, api_key=accounts["api_key"]) as client:
+        assert list(client.iter_orders()) == []
         answer = client.validate(
             sold["txHash"], sold["amountDue"], order_id=sold["orderId"], attest=True
         )
@@ -140,6 +156,14 @@ def assert_partners_can_try_it(home: Path, sold: dict[str, Any]) -> None:
         signers = client.attestation_signers()
         proof = verify_attestation(answer.attestation, signers, order_id=sold["orderId"])
         assert proof.finality == "finalized"
+    # The till sees its store's orders; nobody sees any without a name.
+    grant = {"grant_type": "password", "username": accounts["till"]["name"]}
+    grant["password"] = accounts["till"]["password"]
+    token = asked(f"{oracle_url}/api/v1/tokens", body=grant)["access_token"]
+    (order,) = asked(f"{oracle_url}/api/v1/orders?status=settled", bearer=token)["data"]
+    assert order["id"] == sold["orderId"]
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        asked(f"{oracle_url}/api/v1/orders")
     tried = subprocess.run(  # noqa: S603 - our own command
         [str(BIN / "billcoin-devnet"), "sandbox", "reorged", "--json"],
         capture_output=True,
@@ -175,8 +199,7 @@ def test_two_demos_run_side_by_side_until_told_to_stop(
             assert till.status == 200
         # It pays the gas of wallets that have none.
         supported = result["tillUrl"].removesuffix("/till") + "/api/v1/x402/supported"
-        with urllib.request.urlopen(supported) as answer:  # noqa: S310
-            assert json.load(answer)["kinds"]
+        assert asked(supported)["kinds"]
         demo.send_signal(number)
         status, out, err = finish(demo)
         assert (status, out) == (0, ""), err

@@ -38,7 +38,9 @@ def start_oracle(
 ) -> ForkServerProcess:
     """Start `billcoin-oracle COMMAND`, which will die at `step`."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["relay_process", "oracle_api.__main__", "oracle_api.jobs"])
+    context.set_forkserver_preload(
+        ["relay_process", "oracle_api.__main__", "oracle_api.server", "oracle_api.jobs"]
+    )
     process = context.Process(
         target=_run, args=(command, dict(environment), str(log), step), daemon=True
     )
