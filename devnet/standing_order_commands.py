@@ -168,7 +168,6 @@ def show(
     order_id: Id, *, oracle: Oracle = None, api_key: ApiKey = None, as_json: Json = False
 ) -> None:
     """Ask the oracle what was collected, and what its keeper did last and why not."""
-
     asked, key = _asked(oracle, api_key)
 
     async def ask() -> dict[str, Any]:
