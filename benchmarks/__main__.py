@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from benchmarks.backfill import measure_backfill
 from benchmarks.bench_stack import BenchStack, bench_stack
+from benchmarks.burst import measure_burst
+from benchmarks.fanout import measure_fanout
 from benchmarks.figures import Figure, say
 from benchmarks.follow import measure_commit, measure_push
 from benchmarks.memory import measure_memory
@@ -16,6 +18,8 @@ _BENCHMARKS: dict[str, Callable[[BenchStack], Awaitable[list[Figure]]]] = {
     "commit": measure_commit,
     "push": measure_push,
     "validate": measure_validate,
+    "burst": measure_burst,
+    "fanout": measure_fanout,
     "retract": measure_retract,
 }
 # These bring what they need and must have the machine to themselves.

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import asyncpg
 from eth_account.signers.local import LocalAccount
 
 from devnet import token_calls
@@ -44,19 +46,22 @@ class BenchStack:
 
     def sign_transfer(self, recipient: bytes, units: int) -> str:
         """A signed transfer as raw transaction hex, with the next nonce."""
-        signed = self.sender.sign_transaction(
-            {
-                "type": 2,
-                "chainId": self.manifest.deployment.chain_id,
-                "nonce": self.nonce,
-                "to": self.manifest.deployment.token,
-                "data": token_calls.transfer(recipient, Units(units)),
-                "value": 0,
-                "gas": _GAS_LIMIT,
-                "maxFeePerGas": _MAX_FEE_WEI,
-                "maxPriorityFeePerGas": 10**9,
-            }
-        )
+        data = token_calls.transfer(recipient, Units(units))
+        return self.sign(self.manifest.deployment.token, data, gas_units=_GAS_LIMIT)
+
+    def sign(self, to: bytes | None, data: bytes, *, gas_units: int) -> str:
+        """A signed call, or with `to` None a deployment, with the next nonce."""
+        call: dict[str, Any] = {
+            "type": 2,
+            "chainId": self.manifest.deployment.chain_id,
+            "nonce": self.nonce,
+            "data": data,
+            "value": 0,
+            "gas": gas_units,
+            "maxFeePerGas": _MAX_FEE_WEI,
+            "maxPriorityFeePerGas": 10**9,
+        }
+        signed = self.sender.sign_transaction(call | ({"to": to} if to else {}))
         self.nonce += 1
         return to_hex(bytes(signed.raw_transaction))
 
@@ -70,6 +75,26 @@ class BenchStack:
             answer.raise_for_status()
             order = await answer.json()
         return order["id"], bytes.fromhex(order["orderAddress"][2:]), int(order["amountDueUnits"])
+
+
+@asynccontextmanager
+async def in_haste(stack: BenchStack) -> AsyncIterator[None]:
+    """Commits that need not last, for making what is to be measured; durable again afterwards.
+
+    And statistics as autovacuum would have gathered them within a minute, without which the first
+    plans of an empty database stay.
+    """
+    connection = await asyncpg.connect(stack.database_url)
+    try:
+        await connection.execute("ALTER SYSTEM SET synchronous_commit = off")
+        await connection.execute("SELECT pg_reload_conf()")
+        yield
+    finally:
+        await connection.execute("ALTER SYSTEM RESET synchronous_commit")
+        await connection.execute("SELECT pg_reload_conf()")
+        await connection.execute("CHECKPOINT")
+        await connection.execute("ANALYZE")
+        await connection.close()
 
 
 @asynccontextmanager
@@ -116,9 +141,9 @@ async def bench_stack() -> AsyncIterator[BenchStack]:
         yield stack
 
 
-async def _fund(stack: BenchStack) -> None:
-    """A million BILL for the sender, and from now on blocks only when asked for."""
-    mint = token_calls.mint(address_of(stack.sender), Units(10**24))
+async def fund(stack: BenchStack, holder: bytes) -> None:
+    """A million BILL for somebody; takes effect with the next block."""
+    mint = token_calls.mint(holder, Units(10**24))
     await stack.node.call(
         "eth_sendTransaction",
         {
@@ -128,6 +153,11 @@ async def _fund(stack: BenchStack) -> None:
         },
     )
     stack.nonce += 1
+
+
+async def _fund(stack: BenchStack) -> None:
+    """A million BILL for the sender, and from now on blocks only when asked for."""
+    await fund(stack, address_of(stack.sender))
     await stack.node.call("evm_setAutomine", False)  # noqa: FBT003 - a JSON-RPC parameter
 
 

@@ -72,6 +72,32 @@ def request(method: str, base_url: str, path: str, body: bytes = b"") -> bytes:
     return head.encode() + body
 
 
+async def closed_loop(
+    connections: list[Connection], requests: list[bytes], *, seconds: float
+) -> float:
+    """Each connection sends its next request as soon as it is answered; answers a second.
+
+    Raises:
+        RuntimeError: an answer was not 200.
+    """
+    begin = time.perf_counter()
+    answered = 0
+
+    async def client(index: int, connection: Connection) -> None:
+        nonlocal answered
+        request = requests[index % len(requests)]
+        while time.perf_counter() - begin < seconds:
+            status, body = await connection.send(request)
+            if status != 200:  # noqa: PLR2004 - HTTP's own number
+                raise RuntimeError(f"the server answered {status}: {body[:200]!r}")
+            answered += 1
+
+    async with asyncio.TaskGroup() as tasks:
+        for index, connection in enumerate(connections):
+            tasks.create_task(client(index, connection))
+    return answered / (time.perf_counter() - begin)
+
+
 async def open_loop(
     connections: list[Connection], requests: list[bytes], *, seconds: float
 ) -> list[float]:

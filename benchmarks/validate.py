@@ -6,7 +6,7 @@ import orjson
 
 from benchmarks.bench_stack import BenchStack
 from benchmarks.figures import Figure, percentiles, say
-from benchmarks.http_load import Connection, open_connection, open_loop, request
+from benchmarks.http_load import Connection, closed_loop, open_connection, open_loop, request
 from ledger.units import BILL_DECIMALS, format_decimal
 
 TILLS = 200
@@ -19,20 +19,24 @@ _POLL_SECONDS = 0.05
 async def measure_validate(stack: BenchStack) -> list[Figure]:
     """`validate.open_loop_latency_ms`: 200 tills, one validation of a paid order a second each.
 
-    The floor is the same server answering a constant (`/healthz`) to the same tills at the same
-    rate.
+    `validate.closed_loop_rps`: as many as 200 connections get that ask again once answered, the
+    load generator on the same processors. Floors: the same server process answering a constant
+    (`/healthz`) in the same way; of the second, a higher one is the better.
     """
-    say(f"validate: {TILLS} tills for {SECONDS} s, and the same for the floor ...")
+    say(f"validate: {TILLS} tills, twice for {SECONDS} s, and the same for the floors ...")
     questions = await paid_questions(stack, _PAYMENTS)
     connections = [await open_connection(stack.oracle_url) for _ in range(TILLS)]
     await open_loop(connections, questions, seconds=2)
     latencies = await open_loop(connections, questions, seconds=SECONDS)
     constant = [request("GET", stack.oracle_url, "/healthz")]
     floor = await open_loop(connections, constant, seconds=SECONDS)
+    answers = await closed_loop(connections, questions, seconds=SECONDS)
+    constants = await closed_loop(connections, constant, seconds=SECONDS)
     for connection in connections:
         connection.transport.close()
     return [
-        Figure("validate.open_loop_latency_ms", percentiles(latencies), "ms", percentiles(floor))
+        Figure("validate.open_loop_latency_ms", percentiles(latencies), "ms", percentiles(floor)),
+        Figure("validate.closed_loop_rps", round(answers), "1/s", round(constants)),
     ]
 
 
