@@ -10,6 +10,7 @@ from eth_account import Account
 from market import Market, indexing, open_market
 from oracle_support import Client, served, until_journal_is_read
 
+from devnet.accounts import API_KEY_VARIABLE, Accounts, make_accounts, make_office
 from devnet.attestation_key import KEYS_NAME, attestation_signer
 from devnet.databases import fresh_database
 from devnet.manifest import write_manifest
@@ -25,14 +26,16 @@ class Demo:
     market: Market
     client: Client
     home: Path
+    accounts: Accounts
 
     def environment(self) -> dict[str, str]:
-        """What the two lines that a demo prints set, and where the commands are."""
+        """What the lines that a demo prints set, and where the commands are."""
         commands = str(Path(console_script("billcoin-devnet")).parent)
         return {
             "PATH": f"{commands}:{os.environ['PATH']}",
             "BILLCOIN_HOME": str(self.home),
             "BILLCOIN_WALLET_PASSWORD": STUDENT_PASSWORD,
+            API_KEY_VARIABLE: self.accounts.api_key,
             "ORACLE": self.client.base,
         }
 
@@ -54,7 +57,6 @@ async def open_demo(postgres_url: str, *, template: str, home: Path) -> AsyncIte
             vault_implementation_address=deployment.vault_implementation,
             treasury_address=deployment.treasury,
             oracle_port=0,
-            access="open",
             # This chain makes a block for each transaction, and none in between.
             max_tip_age_seconds=3600,
             attestation_verifier_address=market.manifest.attestation_verifier,
@@ -65,4 +67,6 @@ async def open_demo(postgres_url: str, *, template: str, home: Path) -> AsyncIte
             await equip_student(Account.create(), market.manifest, home=home, say=lambda _: None)
             await market.until_tip()
             await until_journal_is_read(client)
-            yield Demo(market, client, home)
+            office = await make_office({"DATABASE_URL": url}, suffix="")
+            accounts = await make_accounts(client.base, office, suffix="")
+            yield Demo(market, client, home, accounts)

@@ -39,7 +39,7 @@ async def test_the_guide_s_commands_run(guarded: Guarded) -> None:
     shop = await guarded.account("shop", Role.PARTNER)
     key = (await guarded.program(shop, Scope.ORDERS_READ)).credential
     oracle = guarded.client.base
-    assert (await answer_of(listing, ORACLE=oracle, API_KEY=key))["data"] == []
+    assert (await answer_of(listing, ORACLE=oracle, BILLCOIN_API_KEY=key))["data"] == []
     tokens = await answer_of(signing_in, ORACLE=oracle, NAME="shop", PASSWORD=PASSWORD)
     assert tokens["expires_in"] == 900
 

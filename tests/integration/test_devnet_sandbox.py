@@ -34,7 +34,8 @@ async def demo(
 @pytest.mark.parametrize("name", SITUATIONS)
 async def test_a_situation_gets_its_answer(demo: Demo, name: str) -> None:
     situation = SITUATIONS[name]
-    done = await produce(situation, demo.market.manifest, oracle_url=demo.client.base, api_key=None)
+    key = demo.accounts.api_key
+    done = await produce(situation, demo.market.manifest, oracle_url=demo.client.base, api_key=key)
     assert done["answer"]["valid"] is (situation.code == "valid")
     # What is printed can be asked again by anybody, and gets the same answer.
     status, answer, _ = await demo.client.call(
@@ -63,8 +64,16 @@ async def test_an_answer_that_never_comes_is_told(
 ) -> None:
     monkeypatch.setattr(scene_module, "PATIENCE_SECONDS", 1.0)
     wrong = replace(SITUATIONS["unknown"], code="valid")
+    key = demo.accounts.api_key
     with pytest.raises(TransientError, match="transaction_not_found, not valid"):
-        await produce(wrong, demo.market.manifest, oracle_url=demo.client.base, api_key=None)
+        await produce(wrong, demo.market.manifest, oracle_url=demo.client.base, api_key=key)
+
+
+async def test_without_a_key_it_says_where_to_get_one(demo: Demo) -> None:
+    paid, url = SITUATIONS["paid"], demo.client.base
+    with pytest.raises(RejectedError, match="BILLCOIN_API_KEY") as refusal:
+        await produce(paid, demo.market.manifest, oracle_url=url, api_key=None)
+    assert refusal.value.code == "credentials_missing"
 
 
 async def test_the_command_shows_what_it_did(demo: Demo) -> None:

@@ -106,8 +106,9 @@ async def test_try_every_answer(demo: Demo) -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 async def test_refunds(demo: Demo) -> None:
     promise, record = blocks(OURS[3], "sh")
+    base, key = demo.client.base, demo.accounts.api_key
     done = await produce(
-        SITUATIONS["duplicate"], demo.market.manifest, oracle_url=demo.client.base, api_key=None
+        SITUATIONS["duplicate"], demo.market.manifest, oracle_url=base, api_key=key
     )
     # What is refunded has to be final: four blocks deep on this chain.
     await demo.market.mine(5)
@@ -119,15 +120,20 @@ async def test_refunds(demo: Demo) -> None:
 
     await wait_for(is_final, "finality")
     order_id = done["orderIds"][0]
+    finance = demo.accounts.finance
+    grant = {"grant_type": "password", "username": finance.name, "password": finance.password}
+    status, granted, _ = await demo.client.call("POST", "/api/v1/tokens", json=grant)
+    assert status == 200, granted
+    token = granted["access_token"]
 
     async def run(command: str, **variables: str) -> dict[str, Any]:
         exports = "".join(f"export {name}={value}; " for name, value in variables.items())
         answer: dict[str, Any] = json.loads(await output_of(demo, "sh", "-c", exports + command))
         return answer
 
-    refund = await run(promise, ORDER_ID=order_id)
+    refund = await run(promise, ORDER_ID=order_id, TOKEN=token)
     assert refund["status"] == "requested", refund
-    sent = await run(record, ORDER_ID=order_id, REFUND_ID=refund["id"])
+    sent = await run(record, ORDER_ID=order_id, REFUND_ID=refund["id"], TOKEN=token)
     assert sent["status"] == "sent", sent
 
 

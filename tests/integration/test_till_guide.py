@@ -21,7 +21,7 @@ def blocks(language: str) -> list[str]:
 async def output_of(*command: str, oracle: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *command,
-        env=os.environ | {"ORACLE": oracle},
+        env=os.environ | {"ORACLE": oracle, "TOKEN": "anybody's, since access is open here"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
