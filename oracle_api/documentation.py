@@ -1,6 +1,12 @@
 """What every route's documentation shares."""
 
-from typing import Any
+from typing import Any, Final
+
+import orjson
+
+from oracle_api.problems import problem
+
+REQUEST_ID_EXAMPLE: Final = "req_3f9d2c6e8a1b4d5f7c90"
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -19,17 +25,9 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 
 
 def problem_response(description: str, status: int, code: str, param: str | None) -> dict[str, Any]:
-    """The documentation of a problem document, with an example."""
-    example = {
-        "type": f"urn:billcoin:problem:{code}",
-        "title": description,
-        "status": status,
-        "detail": description,
-        "code": code,
-        "param": param,
-        "retryable": status >= 500,  # noqa: PLR2004 - where HTTP's server errors begin
-        "requestId": "req_3f9d2c6e8a1b4d5f7c90",
-    }
+    """The documentation of a problem document, with an example written as the real one is."""
+    reply = problem(status, code, description, request_id=REQUEST_ID_EXAMPLE, param=param)
+    example = orjson.loads(reply.body)
     return {
         "description": description,
         "content": {"application/problem+json": {"schema": PROBLEM_SCHEMA, "example": example}},
@@ -42,6 +40,15 @@ def json_response(description: str, schema: dict[str, Any], example: Any) -> dic
         "description": description,
         "content": {"application/json": {"schema": schema, "example": example}},
     }
+
+
+def svg_response(description: str) -> dict[str, Any]:
+    """The documentation of an image, with an example."""
+    example = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><path d="M4 4h1v1h-1z"/></svg>'
+    )
+    content = {"schema": {"type": "string", "pattern": "^<"}, "example": example}
+    return {"description": description, "content": {"image/svg+xml": content}}
 
 
 MALFORMED = problem_response("The request is malformed", 400, "parameter_invalid", "items.0.sku")

@@ -9,8 +9,10 @@ from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
 from oracle_api.access.documentation import document_access
+from oracle_api.parameters import document_parameters
 from oracle_api.payments.documentation import VALIDATE
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
+from oracle_api.shared_answers import document_shared_answers, operations
 from oracle_api.stream.documentation import SOCKET, STREAM
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
 from oracle_api.stream.socket import PATH as SOCKET_PATH
@@ -24,6 +26,8 @@ def complete_openapi(api: FastAPI) -> None:
     generate = api.openapi
 
     def openapi() -> dict[str, Any]:
+        if api.openapi_schema is not None:
+            return api.openapi_schema
         document = generate()
         paths = document["paths"]
         for route in routes_of(api.router.routes):
@@ -37,6 +41,9 @@ def complete_openapi(api: FastAPI) -> None:
         paths[STREAM_PATH] = {"get": deepcopy(STREAM)}
         paths[SOCKET_PATH] = {"get": deepcopy(SOCKET)}
         document_access(document)
+        document_shared_answers(document)
+        for path, _, operation in operations(document):
+            document_parameters(path, operation)
         schemas = document.get("components", {}).get("schemas", {})
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)

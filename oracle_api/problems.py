@@ -126,6 +126,11 @@ class Reply:
     headers: tuple[Header, ...] = field(default=((b"content-type", JSON),))
 
 
+def status_of(code: str) -> int:
+    """The HTTP status that goes with a code which is no verdict."""
+    return _STATUS_OF_CODE.get(code, 400)
+
+
 def problem(
     status: int,
     code: str,

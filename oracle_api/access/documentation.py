@@ -74,9 +74,6 @@ def _document(operation: dict[str, Any], route: Route) -> None:
     operation["security"] = [{"bearer": scopes}]
     if route in COOKIE_ROUTES:
         operation["security"].append({"cookie": []})
-    responses = operation["responses"]
-    responses.setdefault("401", UNAUTHENTICATED)
-    responses.setdefault("403", FORBIDDEN)
     if roles is ANYONE:
         operation["security"].append({})
     else:

@@ -3,10 +3,18 @@
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from ledger.errors import RejectedError
-from oracle_api.access.passwords import MAX_CHARACTERS
+from oracle_api.access.passwords import MAX_CHARACTERS, MIN_CHARACTERS
 from oracle_api.access.principal import Role, Scope
 from oracle_api.accounts.service import DEFAULT_KEY_DAYS, MAX_KEY_DAYS
 
@@ -16,6 +24,13 @@ STORE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 _NAME: Final = re.compile(NAME_PATTERN, re.ASCII)
 _STORE: Final = re.compile(STORE_PATTERN, re.ASCII)
 _STRICT: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
+_TILL_NEEDS_STORE: Final[dict[str, JsonValue]] = {
+    "if": {"properties": {"roles": {"contains": {"const": "till"}}}},
+    "then": {"required": ["storeId"], "properties": {"storeId": {"type": "string"}}},
+}
+_WITH_ROLES: Final = ConfigDict(
+    extra="forbid", strict=True, frozen=True, json_schema_extra=_TILL_NEEDS_STORE
+)
 
 
 def _each_once(values: list[Role] | list[Scope]) -> list[Role] | list[Scope]:
@@ -26,16 +41,20 @@ def _each_once(values: list[Role] | list[Scope]) -> list[Role] | list[Scope]:
 
 AccountName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 StoreId = Annotated[str, StringConstraints(pattern=STORE_PATTERN)]
-Password = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS)]
+Password = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_CHARACTERS),
+    WithJsonSchema({"type": "string", "minLength": MIN_CHARACTERS, "maxLength": MAX_CHARACTERS}),
+]
 # JSON has strings only, which a strict enumeration would refuse.
 Roles = Annotated[
     list[Annotated[Role, Field(strict=False)]],
-    Field(min_length=1, max_length=len(Role)),
+    Field(min_length=1, max_length=len(Role), json_schema_extra={"uniqueItems": True}),
     AfterValidator(_each_once),
 ]
 Scopes = Annotated[
     list[Annotated[Scope, Field(strict=False)]],
-    Field(min_length=1, max_length=len(Scope)),
+    Field(min_length=1, max_length=len(Scope), json_schema_extra={"uniqueItems": True}),
     AfterValidator(_each_once),
 ]
 KeyName = Annotated[
@@ -46,7 +65,13 @@ KeyName = Annotated[
 class NewAccountRequest(BaseModel):
     """An account to be made."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra=_TILL_NEEDS_STORE
+        | {"examples": [{"name": "till-3", "roles": ["till"], "storeId": "cafeteria"}]},
+    )
 
     name: AccountName
     roles: Roles
@@ -57,7 +82,13 @@ class NewAccountRequest(BaseModel):
 class RolesRequest(BaseModel):
     """The roles that an account shall have from now on."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra=_TILL_NEEDS_STORE
+        | {"examples": [{"roles": ["till", "finance"], "storeId": "cafeteria"}]},
+    )
 
     roles: Roles
     storeId: StoreId | None = None  # noqa: N815 - as JSON names it
@@ -66,7 +97,12 @@ class RolesRequest(BaseModel):
 class PasswordRequest(BaseModel):
     """An account's new password."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"examples": [{"password": "correct horse battery"}]},
+    )
 
     password: Password
 
@@ -74,7 +110,14 @@ class PasswordRequest(BaseModel):
 class NewApiKeyRequest(BaseModel):
     """An API key to be made."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "examples": [{"name": "production server", "scopes": ["payments:validate"]}]
+        },
+    )
 
     name: KeyName
     scopes: Scopes

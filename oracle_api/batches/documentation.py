@@ -11,6 +11,7 @@ from oracle_api.documentation import (
     json_response,
     problem_response,
 )
+from oracle_api.proofs.documentation import PROOF_ANSWER
 
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
 _HASH: Final = "0x" + "5c" * 32
@@ -118,11 +119,8 @@ READ: Final = _route(
 PROOF: Final = _route(
     "A batch's proof",
     {
-        200: {
-            "description": "A `billcoin-payment-proof/1` document of the transaction that minted "
-            "the batch's BILL; docs/auditor.md defines it",
-            "content": {"application/json": {}},
-        },
+        200: PROOF_ANSWER
+        | {"description": "A payment's proof, of the transaction that minted the batch's BILL"},
         404: _NOT_FOUND,
     },
 )

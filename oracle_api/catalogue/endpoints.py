@@ -7,6 +7,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from ledger.units import format_myr
+from oracle_api.catalogue.documentation import CATALOGUE
 from oracle_api.settings import Settings
 
 PATH: Final = "/api/v1/catalogue"
@@ -29,7 +30,7 @@ def catalogue_router(settings: Settings) -> APIRouter:
     headers = {"cache-control": "no-cache", "etag": f'"{hashlib.sha256(body).hexdigest()[:32]}"'}
     router = APIRouter(tags=["catalogue"])
 
-    @router.get(PATH, summary="What the store sells")
+    @router.get(PATH, summary="What the store sells", responses=CATALOGUE)
     async def read_catalogue(request: Request) -> Response:
         """Every product by its `sku`, which is what `POST /api/v1/orders` takes."""
         if request.headers.get("if-none-match") == headers["etag"]:

@@ -28,7 +28,12 @@ from oracle_api.times import Clock, rfc3339, to_datetime
 class ClearRequest(BaseModel):
     """Why a flag is closed."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"examples": [{"note": "the till was restarted too often"}]},
+    )
 
     note: Annotated[str, StringConstraints(max_length=500)] | None = None
 

@@ -10,6 +10,7 @@ from oracle_api.documentation import (
     UNAVAILABLE,
     json_response,
     problem_response,
+    svg_response,
 )
 
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -99,10 +100,7 @@ COUPON_QR: Final[dict[str, Any]] = {
     "summary": "A usable coupon as a QR code",
     "response_class": Response,
     "responses": {
-        200: {
-            "description": "An SVG image of the coupon's id",
-            "content": {"image/svg+xml": {"schema": dict(_TEXT)}},
-        },
+        200: svg_response("An SVG image of the coupon's id"),
         404: _NOT_FOUND,
         409: _SPENT,
         **_SHARED,

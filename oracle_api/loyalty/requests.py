@@ -21,7 +21,7 @@ class BalanceRequest(BaseModel):
     )
 
     studentId: StudentId = Field(repr=False)  # noqa: N815
-    before: int | None = Field(default=None, ge=1, lt=2**63)
+    before: int | None = Field(default=None, ge=1, le=2**53)
     """Continue the history before this posting, as `next` gave it."""
 
 

@@ -11,6 +11,7 @@ from oracle_api.documentation import (
     UNAVAILABLE,
     json_response,
     problem_response,
+    svg_response,
 )
 
 _ID = "ord_01jrekt2p0c9zq8v5n3w7x4y6b"
@@ -81,6 +82,8 @@ ORDER_SCHEMA: dict[str, Any] = {
         "reference": {"type": ["string", "null"]},
         "items": {"type": "array", "items": {"type": "object"}},
         "chainId": {"type": "integer"},
+        "rateUpdatedAt": _MOMENT,
+        "rateAgeSeconds": {"type": ["integer", "null"]},
         "version": {"type": "integer", "description": "Grows with every event about the order."},
         "confirmationPolicy": {
             "type": "object",
@@ -193,10 +196,7 @@ CANCEL = _route(
 QR = _route(
     "The order's payment request as a QR code",
     {
-        200: {
-            "description": "An SVG image of the EIP-681 URI",
-            "content": {"image/svg+xml": {"schema": dict(_TEXT)}},
-        },
+        200: svg_response("An SVG image of the EIP-681 URI"),
         304: {"description": "Unchanged since If-None-Match"},
         404: _NOT_FOUND,
     },

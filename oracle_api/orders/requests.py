@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
 from ledger.order import Status
 from ledger.units import Sen, parse_myr
+from oracle_api.forms import ORDER_MYR, SKU
 from oracle_api.pages import is_id, read_before
 
 MAX_ITEMS = 50
@@ -23,6 +24,7 @@ _STANDING_ID = re.compile(r"ord_so_[0-9]{1,39}_[0-9]{1,20}", re.ASCII)
 _STUDENT_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9./_-]{0,31}$"
 
 
+AmountMyr = Annotated[str, StringConstraints(max_length=20), WithJsonSchema(ORDER_MYR)]
 StudentId = Annotated[str, StringConstraints(max_length=32, pattern=_STUDENT_ID_PATTERN)]
 
 
@@ -31,7 +33,7 @@ class Item(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    sku: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    sku: Annotated[str, StringConstraints(min_length=1, max_length=64), WithJsonSchema(SKU)]
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
 
 
@@ -43,15 +45,25 @@ class NewOrderRequest(BaseModel):
         strict=True,
         frozen=True,
         json_schema_extra={
+            "oneOf": [
+                {
+                    "required": [wanted],
+                    "properties": {wanted: {"type": kind}, other: {"type": "null"}},
+                }
+                for wanted, kind, other in (
+                    ("items", "array", "amountMyr"),
+                    ("amountMyr", "string", "items"),
+                )
+            ],
             "examples": [
                 {"items": [{"sku": "fresh-250ml", "quantity": 1}], "reference": "table 4"},
                 {"amountMyr": "1.80", "studentId": "1211103456"},
-            ]
+            ],
         },
     )
 
     items: Annotated[list[Item], Field(min_length=1, max_length=MAX_ITEMS)] | None = None
-    amountMyr: Annotated[str, StringConstraints(max_length=20)] | None = None  # noqa: N815
+    amountMyr: AmountMyr | None = None  # noqa: N815
     reference: (
         Annotated[
             str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")

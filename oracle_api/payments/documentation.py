@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import orjson
+
 from ledger.order import Finality, Status
 from ledger.verdict import Code
 from oracle_api.attestations.documentation import ATTESTATION_SCHEMA
-from oracle_api.documentation import PROBLEM_SCHEMA, json_response
+from oracle_api.documentation import PROBLEM_SCHEMA, REQUEST_ID_EXAMPLE, json_response
+from oracle_api.problems import problem
 
 _HASH = "0x" + "5c" * 32
 _TEXT_OR_NULL: dict[str, Any] = {"type": ["string", "null"]}
@@ -71,12 +74,20 @@ _REQUEST_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["txHash", "expectedAmount"],
     "additionalProperties": False,
+    "if": {"required": ["consumer"], "properties": {"consumer": {"type": "string"}}},
+    "then": {"required": ["attest"], "properties": {"attest": {"const": True}}},
+    "allOf": [
+        {
+            "if": {"required": ["currency"], "properties": {"currency": {"const": "MYR"}}},
+            "then": {"properties": {"expectedAmount": {"pattern": r"^[0-9]+(\.[0-9]{1,2})?$"}}},
+        }
+    ],
     "properties": {
         "txHash": {"type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"},
         "expectedAmount": {
             "type": "string",
             "description": "A plain decimal in a string: no sign, no exponent.",
-            "pattern": "^(0|[1-9][0-9]{0,77})(\\.[0-9]{1,18})?$",
+            "pattern": "^(0|[1-9][0-9]{0,58})(\\.[0-9]{1,18})?$",
         },
         "currency": {"type": "string", "enum": ["BILL", "MYR"], "default": "BILL"},
         "orderId": _TEXT_OR_NULL | {"pattern": "^ord_[0-9a-z]{26}$"},
@@ -88,6 +99,7 @@ _REQUEST_SCHEMA: dict[str, Any] = {
         "consumer": _TEXT_OR_NULL
         | {
             "pattern": "^0x[0-9a-fA-F]{40}$",
+            "format": "eip55-address",
             "description": "With `attest`: the only contract that may consume the attestation.",
         },
     },
@@ -99,19 +111,15 @@ def _problem(status: int, description: str, code: str, param: str | None) -> dic
         "required": [*_US_004, *PROBLEM_SCHEMA["required"]],
         "properties": _US_004 | PROBLEM_SCHEMA["properties"],
     }
-    example = {
-        "valid": False,
-        "confirmedAt": None,
-        "error": code,
-        "type": f"urn:billcoin:problem:{code}",
-        "title": description,
-        "status": status,
-        "detail": description,
-        "code": code,
-        "param": param,
-        "retryable": status >= 500,  # noqa: PLR2004 - where HTTP's server errors begin
-        "requestId": "req_3f9d2c6e8a1b4d5f7c90",
-    }
+    reply = problem(
+        status,
+        code,
+        description,
+        request_id=REQUEST_ID_EXAMPLE,
+        param=param,
+        more={"valid": False, "confirmedAt": None, "error": code},
+    )
+    example = orjson.loads(reply.body)
     return {
         "description": description,
         "content": {"application/problem+json": {"schema": schema, "example": example}},

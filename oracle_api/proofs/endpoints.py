@@ -1,7 +1,7 @@
 """`GET /api/v1/payments/{txHash}/proof`: all that is needed to check a payment without us."""
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Response
 
@@ -9,21 +9,11 @@ from ledger.errors import RejectedError
 from ledger.store.payment_proofs import read_proof
 from oracle_api.database import Database
 from oracle_api.problems import UnavailableError
+from oracle_api.proofs.documentation import PROOF
 
 PATH: Final = "/api/v1/payments/{tx_hash}/proof"
 
 _TX_HASH = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
-_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "A `billcoin-payment-proof/1` document; docs/auditor.md defines it",
-        "content": {"application/json": {}},
-    },
-    400: {"description": "`tx_hash_invalid`"},
-    404: {
-        "description": "`payment_not_found`: the transaction pays no order and no refund of ours"
-    },
-    503: {"description": "`proof_pending`: it is being made, try again in a moment"},
-}
 
 
 def proofs_router(database: Database, *, chain_id: int) -> APIRouter:
@@ -33,7 +23,7 @@ def proofs_router(database: Database, *, chain_id: int) -> APIRouter:
     @router.get(
         PATH,
         summary="A payment's proof",
-        responses=_RESPONSES,
+        responses=PROOF,
         openapi_extra={"description": "Check it with `billcoin-indexer verify-proof`."},
     )
     async def read_payment_proof(tx_hash: str) -> Response:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Annotated, Final
 
 import orjson
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address
 from ledger.refund import RefundReason, RefundStatus
 from ledger.units import Units, parse_bill
+from oracle_api.forms import ADDRESS, BILL, TX_HASH
 from oracle_api.pages import is_id
 
 MAX_NOTE: Final = 500
@@ -48,9 +49,13 @@ class NewRefundRequest(BaseModel):
         },
     )
 
-    amount: Annotated[str, StringConstraints(max_length=100)]
-    to: Annotated[str, StringConstraints(max_length=100)]
-    reason: Annotated[str, StringConstraints(max_length=40)]
+    amount: Annotated[str, StringConstraints(max_length=100), WithJsonSchema(BILL)]
+    to: Annotated[str, StringConstraints(max_length=100), WithJsonSchema(ADDRESS)]
+    reason: Annotated[
+        str,
+        StringConstraints(max_length=40),
+        WithJsonSchema({"type": "string", "enum": [str(one) for one in RefundReason]}),
+    ]
     note: Note
 
     def canonical(self) -> bytes:
@@ -68,7 +73,7 @@ class TransactionRequest(BaseModel):
         json_schema_extra={"examples": [{"txHash": "0x" + "5c" * 32}]},
     )
 
-    txHash: Annotated[str, StringConstraints(max_length=100)]  # noqa: N815
+    txHash: Annotated[str, StringConstraints(max_length=100), WithJsonSchema(TX_HASH)]  # noqa: N815
 
 
 class CancellationRequest(BaseModel):

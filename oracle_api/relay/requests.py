@@ -3,9 +3,10 @@
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
+from oracle_api.forms import ADDRESS, BYTES32, ORDER_ID, SIGNATURE, UINT
 
 Text = Annotated[str, StringConstraints(max_length=200)]
 
@@ -36,13 +37,13 @@ class SubmitRequest(BaseModel):
         json_schema_extra={"examples": [{**EXAMPLE}]},
     )
 
-    orderId: Text  # noqa: N815
-    owner: Annotated[Text, Field(alias="from")]
-    value: Text
-    validAfter: Text  # noqa: N815
-    validBefore: Text  # noqa: N815
-    nonce: Text
-    signature: Text
+    orderId: Annotated[Text, WithJsonSchema(ORDER_ID)]  # noqa: N815
+    owner: Annotated[Text, Field(alias="from"), WithJsonSchema(ADDRESS)]
+    value: Annotated[Text, WithJsonSchema(UINT)]
+    validAfter: Annotated[Text, WithJsonSchema(UINT)]  # noqa: N815
+    validBefore: Annotated[Text, WithJsonSchema(UINT)]  # noqa: N815
+    nonce: Annotated[Text, WithJsonSchema(BYTES32)]
+    signature: Annotated[Text, WithJsonSchema(SIGNATURE)]
 
 
 def read_submission_id(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, WithJsonSchema
 
 from contracts import standing_orders
 from contracts.milk_price_feed import PRICE_DECIMALS
@@ -15,6 +15,7 @@ from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address
 from ledger.store.standing_orders import SignedStandingOrder
 from ledger.units import UINT256_MAX, parse_bill, parse_decimal
+from oracle_api.forms import ADDRESS, BILL, PRICE, SIGNATURE, UINT
 from oracle_api.standing_orders.terms import signed_terms
 
 SHORTEST_PERIOD_SECONDS: Final = 60
@@ -56,19 +57,19 @@ class NewStandingOrderRequest(BaseModel):
         extra="forbid", strict=True, frozen=True, json_schema_extra={"examples": [EXAMPLE]}
     )
 
-    payer: Text
-    merchant: Text
+    payer: Annotated[Text, WithJsonSchema(ADDRESS)]
+    merchant: Annotated[Text, WithJsonSchema(ADDRESS)]
     intoVaults: bool  # noqa: N815
-    litres: Text
+    litres: Annotated[Text, WithJsonSchema(BILL)]
     periodSeconds: Annotated[int, Field(ge=SHORTEST_PERIOD_SECONDS, le=MAX_SECONDS)]  # noqa: N815
     priceMode: Literal["fixed", "all_milk"]  # noqa: N815
-    fixedPrice: Text  # noqa: N815
-    maxPrice: Text  # noqa: N815
-    rate: Text
+    fixedPrice: Annotated[Text, WithJsonSchema(PRICE)]  # noqa: N815
+    maxPrice: Annotated[Text, WithJsonSchema(PRICE)]  # noqa: N815
+    rate: Annotated[Text, WithJsonSchema(PRICE)]
     startsAt: Seconds  # noqa: N815
     endsAt: Seconds  # noqa: N815
-    nonce: Text
-    signature: Text
+    nonce: Annotated[Text, WithJsonSchema(UINT)]
+    signature: Annotated[Text, WithJsonSchema(SIGNATURE)]
 
     def read(
         self, *, chain_id: int, contract: bytes, account_id: str, now: datetime

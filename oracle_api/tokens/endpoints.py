@@ -30,7 +30,42 @@ _Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 class GrantRequest(BaseModel):
     """A sign-in or a renewal, with the names of OAuth 2.0 (RFC 6749)."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"grant_type": "password", "username": "ada", "password": "correct horse battery"},
+                {"grant_type": "refresh_token", "refresh_token": "wV0nJQXkq8b1m4yN6s2d9f3h5j7"},
+            ],
+            "oneOf": [
+                {
+                    "required": ["username", "password"],
+                    "properties": {
+                        "grant_type": {"const": "password"},
+                        "username": {"type": "string"},
+                        "password": {"type": "string"},
+                    },
+                },
+                {
+                    "required": ["refresh_token"],
+                    "properties": {
+                        "grant_type": {"const": "refresh_token"},
+                        "refresh_token": {"type": "string"},
+                    },
+                },
+                {
+                    "required": ["session"],
+                    "properties": {
+                        "grant_type": {"const": "refresh_token"},
+                        "refresh_token": {"type": "null"},
+                        "session": {"const": "cookie"},
+                    },
+                },
+            ],
+        },
+    )
 
     grant_type: Literal["password", "refresh_token"]
     username: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
@@ -42,7 +77,12 @@ class GrantRequest(BaseModel):
 class RevokeRequest(BaseModel):
     """A sign-out; without a token, of the session in the cookie."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"examples": [{"refresh_token": "wV0nJQXkq8b1m4yN6s2d9f3h5j7"}]},
+    )
 
     refresh_token: _Token | None = None
 

@@ -4,13 +4,14 @@ import re
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address
 from ledger.store.wallets import StoredWallet, list_wallets
 from oracle_api.access.settings import is_loopback
 from oracle_api.database import Database
+from oracle_api.forms import ADDRESS
 from oracle_api.pages import page_document
 from oracle_api.responses import json_of
 from oracle_api.times import rfc3339
@@ -28,15 +29,29 @@ _DOMAIN: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]
 class ChallengeRequest(BaseModel):
     """The wallet that is to be linked."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"examples": [{"address": "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"}]},
+    )
 
-    address: Annotated[str, StringConstraints(max_length=64)]
+    address: Annotated[str, StringConstraints(max_length=64), WithJsonSchema(ADDRESS)]
 
 
 class LinkRequest(BaseModel):
     """The answer to a challenge."""
 
-    model_config = _STRICT
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"nonce": "3f9d2c6e8a1b4d5f7c903f9d2c6e8a1b", "signature": "0x" + "3c" * 64 + "1b"}
+            ]
+        },
+    )
 
     nonce: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
     signature: Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{130}$")]

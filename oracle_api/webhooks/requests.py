@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
 from ledger.event_types import EVENT_TYPES
+from oracle_api.forms import PUBLIC_URL
 from oracle_api.pages import is_id
 from oracle_api.webhooks.signing import SecretKind
 from oracle_api.webhooks.target import MAX_URL_CHARACTERS
@@ -24,15 +25,35 @@ _EVENT_ID = re.compile(r"evt_([0-9a-f]{16})", re.ASCII)
 _DELIVERY_ID = re.compile(r"whd_[0-9a-z]{26}(_[0-9a-f]{16})?", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
-_Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_URL_CHARACTERS)]
+_Url = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_URL_CHARACTERS), WithJsonSchema(PUBLIC_URL)
+]
 _EventTypes = Annotated[
-    list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=MAX_EVENT_TYPES)
+    list[
+        Annotated[
+            str,
+            StringConstraints(max_length=64),
+            WithJsonSchema({"type": "string", "enum": sorted(EVENT_TYPES)}),
+        ]
+    ],
+    Field(max_length=MAX_EVENT_TYPES),
 ]
 _Description = Annotated[
     str,
     StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS, pattern=r"^[^\x00-\x1f\x7f]*$"),
 ]
-_Place = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+_Place = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=40),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": "^evt_[0-7][0-9a-f]{15}$"},
+                {"type": "string", "format": "date-time", "pattern": "^[0-9]{4}-.{15}"},
+            ]
+        }
+    ),
+]
 
 
 class _Strict(BaseModel):
@@ -41,6 +62,15 @@ class _Strict(BaseModel):
 
 class NewWebhookRequest(_Strict):
     """An endpoint to be made; no event types are all of them."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "examples": [{"url": "https://shop.example/billcoin", "eventTypes": ["order.paid"]}]
+        },
+    )
 
     url: _Url
     eventTypes: _EventTypes = Field(default_factory=list)  # noqa: N815
@@ -51,6 +81,13 @@ class NewWebhookRequest(_Strict):
 class ChangeWebhookRequest(_Strict):
     """What is to be different; what is not there stays."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"examples": [{"description": "the till of the shop"}]},
+    )
+
     url: _Url | None = None
     eventTypes: _EventTypes | None = None  # noqa: N815
     description: _Description | None = None
@@ -60,6 +97,13 @@ class ChangeWebhookRequest(_Strict):
 class RotateSecretRequest(_Strict):
     """For how long the old secret signs as well, and whether the kind changes."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"examples": [{"overlapHours": 48}]},
+    )
+
     overlapHours: Annotated[int, Field(ge=0, le=MAX_OVERLAP_HOURS)] = DEFAULT_OVERLAP_HOURS  # noqa: N815
     signing: Annotated[SecretKind, Field(strict=False)] | None = None
 
@@ -67,7 +111,13 @@ class RotateSecretRequest(_Strict):
 class ReplayRequest(BaseModel):
     """From where to where, both included: ids of events or moments; no end is now."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"from": "2026-04-10T08:15:23Z"}]},
+    )
 
     start: _Place = Field(alias="from")
     end: _Place | None = Field(default=None, alias="to")

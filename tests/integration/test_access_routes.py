@@ -113,7 +113,9 @@ async def test_openapi_says_who_may_use_each_route(shut: Client) -> None:
     create = document["paths"]["/api/v1/orders"]["post"]
     assert create["security"] == [{"bearer": ["orders:write"]}]
     assert "student" in create["x-roles"]
-    assert create["responses"]["401"]["content"]["application/problem+json"]["example"]["contact"]
+    assert create["responses"]["401"] == {"$ref": "#/components/responses/Unauthenticated"}
+    (denied,) = document["components"]["responses"]["Unauthenticated"]["content"].values()
+    assert denied["example"]["contact"]
     validate = document["paths"]["/api/v1/payments/validate"]["post"]
     assert {} in validate["security"]
     stream = document["paths"]["/api/v1/orders/stream"]["get"]
