@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +33,7 @@ class Accounts:
     finance: SignIn
     student: SignIn
     partner: str
-    api_key: str
+    api_key: str = field(repr=False)
 
     def save(self, folder: Path) -> Path:
         """Write all of it to a file that only its owner can read."""

@@ -14,7 +14,8 @@ from people import CASHIER, COLLEAGUE, CONTACT, STUDENT
 from playwright.async_api import Browser, Route
 from shop import Shop
 
-from devnet.ports import LOOPBACK
+from devnet.ports import LOOPBACK, free_port
+from devnet.services import start_service
 
 TOKENS = "**/api/v1/tokens"
 OPEN_STREAMS = "billcoin_streams_open"
@@ -256,6 +257,37 @@ async def test_without_a_network_it_says_so_and_signs_nobody_out(
         await till.page.click('[data-sku="fresh-250ml"] .tile-main')
         await till.charge()
         await till.assert_clean()
+
+
+async def test_where_access_is_open_nobody_is_asked(browser: Browser, shop: Shop) -> None:
+    port = free_port()
+    own = {"BILLCOIN_ACCESS": "open", "BILLCOIN_ORACLE_PORT": str(port)}
+    logs = shop.folder / "open"
+    logs.mkdir()
+    oracle = start_service("billcoin-oracle", ["serve"], logs=logs, variables=shop.variables | own)
+    home = f"http://{LOOPBACK}:{port}"
+    try:
+        async with asyncio.timeout(60), aiohttp.ClientSession() as http:
+            while not await answers(http, home):  # noqa: ASYNC110 - another process sets no event
+                await asyncio.sleep(0.05)
+        context = await browser.new_context()
+        page = await context.new_page()
+        await page.goto(f"{home}/till")
+        await page.wait_for_selector("#connection[data-state=live]")
+        assert not await page.is_visible("#signin")
+        assert not await page.is_visible("#account")
+        assert await context.cookies() == []
+        await context.close()
+    finally:
+        await asyncio.to_thread(oracle.stop)
+
+
+async def answers(http: aiohttp.ClientSession, home: str) -> bool:
+    try:
+        async with http.get(f"{home}/healthz") as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
 
 
 ATTACK = """async (home) => {
