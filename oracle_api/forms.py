@@ -1,6 +1,8 @@
 """The form of what clients write, for OpenAPI: no wider than what is really taken."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator
 
 ADDRESS: Final[dict[str, Any]] = {
     "type": "string",
@@ -53,3 +55,11 @@ ORDER_ID: Final[dict[str, Any]] = {
     "type": "string",
     "pattern": "^ord_([0-9a-z]{26}|so_[0-9]{1,39}_[0-9]{1,20})$",
 }
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number as JSON may write it: to JSON Schema 2.0 is the integer 2."""

@@ -1,8 +1,11 @@
 """What may be asked about points and coupons, checked before anything else looks at it."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from ledger.errors import RejectedError
+from oracle_api.forms import Whole
 from oracle_api.orders.requests import StudentId
 from oracle_api.pages import is_id
 
@@ -21,7 +24,7 @@ class BalanceRequest(BaseModel):
     )
 
     studentId: StudentId = Field(repr=False)  # noqa: N815
-    before: int | None = Field(default=None, ge=1, le=2**53)
+    before: Annotated[Whole, Field(ge=1, le=2**53)] | None = None
     """Continue the history before this posting, as `next` gave it."""
 
 

@@ -5,12 +5,18 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from ledger.errors import RejectedError
 from ledger.order import Status
 from ledger.units import Sen, parse_myr
-from oracle_api.forms import ORDER_MYR, SKU
+from oracle_api.forms import ORDER_MYR, SKU, Whole
 from oracle_api.pages import is_id, read_before
 
 MAX_ITEMS = 50
@@ -34,7 +40,7 @@ class Item(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     sku: Annotated[str, StringConstraints(min_length=1, max_length=64), WithJsonSchema(SKU)]
-    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+    quantity: Annotated[Whole, Field(ge=1, le=MAX_QUANTITY)]
 
 
 class NewOrderRequest(BaseModel):
@@ -71,7 +77,7 @@ class NewOrderRequest(BaseModel):
         | None
     ) = None
 
-    expiresInSeconds: Annotated[int, Field(ge=1, le=86_400)] | None = None  # noqa: N815
+    expiresInSeconds: Annotated[Whole, Field(ge=1, le=86_400)] | None = None  # noqa: N815
     studentId: StudentId | None = Field(default=None, repr=False)  # noqa: N815
 
     def canonical(self, customer: bytes | None) -> bytes:

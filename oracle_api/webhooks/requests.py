@@ -5,11 +5,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from ledger.errors import RejectedError
 from ledger.event_types import EVENT_TYPES
-from oracle_api.forms import PUBLIC_URL
+from oracle_api.forms import PUBLIC_URL, Whole
 from oracle_api.pages import is_id
 from oracle_api.webhooks.signing import SecretKind
 from oracle_api.webhooks.target import MAX_URL_CHARACTERS
@@ -104,7 +110,7 @@ class RotateSecretRequest(_Strict):
         json_schema_extra={"examples": [{"overlapHours": 48}]},
     )
 
-    overlapHours: Annotated[int, Field(ge=0, le=MAX_OVERLAP_HOURS)] = DEFAULT_OVERLAP_HOURS  # noqa: N815
+    overlapHours: Annotated[Whole, Field(ge=0, le=MAX_OVERLAP_HOURS)] = DEFAULT_OVERLAP_HOURS  # noqa: N815
     signing: Annotated[SecretKind, Field(strict=False)] | None = None
 
 
