@@ -11,7 +11,7 @@ PARTNER_READY := tests/javascript/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench chaos clean lock lint types
+.PHONY: help setup demo pos test test-pos bench chaos clean lock lint types
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,8 +51,11 @@ $(PARTNER_READY): tests/javascript/package.json tests/javascript/package-lock.js
 demo: setup ## sell a milk on a local chain; ONCE=1 stops afterwards, ARGS= adds options
 	@$(BIN)/billcoin-devnet demo $(if $(ONCE),--once) $(ARGS)
 
+pos: setup ## a devnet on real proof of stake, in the background; ARGS="--nodes 2" adds options
+	@$(BIN)/billcoin-devnet up --profile pos $(ARGS)
+
 clean: ## remove everything that setup, tests and demos made here
-	rm -rf $(VENV) devnet/node_modules tests/javascript/node_modules .billcoin artefacts build dist *.egg-info
+	rm -rf $(VENV) devnet/node_modules devnet/pos/*/node_modules tests/javascript/node_modules .billcoin artefacts build dist *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -61,6 +64,9 @@ test: setup $(PARTNER_READY) lint types ## lint, types and every test; ARGS="-k 
 	$(BIN)/coverage report --fail-under=80
 	$(BIN)/coverage report --include='ledger/*,indexer/*' --fail-under=90 >/dev/null \
 	  || { echo "coverage of ledger/ and indexer/ is below 90 %"; exit 1; }
+
+test-pos: setup ## what only a real proof-of-stake chain shows: about ten minutes
+	$(BIN)/python -m pytest tests/pos $(ARGS)
 
 lock: ## renew requirements.lock from pyproject.toml (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \

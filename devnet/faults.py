@@ -12,8 +12,23 @@ from ledger.errors import RejectedError, TransientError
 
 
 async def reorganise(record: Record, depth: int) -> dict[str, Any]:
-    """Replace the newest blocks of anvil's chain; their transactions are dropped."""
+    """Replace the newest blocks of anvil's chain; their transactions are dropped.
+
+    anvil would replace what it calls finalized as well, which no chain may: an indexer halts then.
+
+    Raises:
+        RejectedError: `reorg_past_finalized`.
+    """
+    hydrated = False
     async with open_node(record.controls["anvil"]) as node:
+        final = await node.call("eth_getBlockByNumber", "finalized", hydrated)
+        above = await node.quantity("eth_blockNumber") - int(final["number"], 16)
+        if depth > above:
+            raise RejectedError(
+                "reorg_past_finalized",
+                f"only {above} blocks lie above the finalized one: no chain may replace more",
+                param="depth",
+            )
         no_transactions: list[Any] = []
         await node.call("anvil_reorg", depth, no_transactions)
     return {"depth": depth}

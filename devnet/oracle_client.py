@@ -138,6 +138,10 @@ class OracleClient:
             headers={"Idempotency-Key": secrets.token_hex(16)},
         )
 
+    async def order(self, order_id: str) -> dict[str, Any]:
+        """An order as it stands."""
+        return await self._json("GET", f"/api/v1/orders/{order_id}")
+
     async def qr_svg(self, order_id: str) -> str:
         """The order's QR code as SVG text.
 

@@ -1,6 +1,7 @@
 """Pay a payment request as a wallet does: check everything, say what will happen, sign, send."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from eth_account.signers.local import LocalAccount
@@ -77,11 +78,21 @@ async def plan_payment(node: Node, uri: str, payer: bytes, *, deployment: Deploy
     return Plan(request, payer)
 
 
-async def broadcast(node: Node, plan: Plan, payer: LocalAccount) -> bytes:
-    """Send a plain ERC-20 transfer, whose gas the payer pays; return its hash."""
+async def broadcast(
+    node: Node,
+    plan: Plan,
+    payer: LocalAccount,
+    *,
+    keep: Callable[[bytes], None] | None = None,
+) -> bytes:
+    """Send a plain ERC-20 transfer, whose gas the payer pays; return its hash.
+
+    `keep` is given the signed transaction first, see `devnet.transactions.send`.
+    """
     request = plan.request
     data = token_calls.transfer(request.recipient, request.units)
-    return await send(node, payer, Message(request.token, data), chain_id=request.chain_id)
+    message = Message(request.token, data)
+    return await send(node, payer, message, chain_id=request.chain_id, keep=keep)
 
 
 async def broadcast_gasless(

@@ -1,5 +1,6 @@
 """Sign and send a transaction (EIP-1559) from an account whose key we hold."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from eth_account.signers.local import LocalAccount
@@ -44,6 +45,7 @@ async def send(
     chain_id: int,
     nonce: int | None = None,
     gas_limit: int | None = None,
+    keep: Callable[[bytes], None] | None = None,
 ) -> bytes:
     """Send the transaction and return its hash, without waiting for a block.
 
@@ -55,6 +57,8 @@ async def send(
         nonce: The next one by default, counting those that wait for a block.
         gas_limit: The node's estimate and some more by default; name one where the transaction
             only works after others that still wait.
+        keep: Is given the signed transaction before it is sent, to send it again should the chain
+            lose it.
 
     Raises:
         RejectedError: `transaction_would_fail`, `gas_missing` or `node_refused`.
@@ -80,7 +84,19 @@ async def send(
             "maxPriorityFeePerGas": _TIP_WEI,
         }
     )
-    answer = await node.call("eth_sendRawTransaction", to_hex(bytes(signed.raw_transaction)))
+    raw = bytes(signed.raw_transaction)
+    if keep is not None:
+        keep(raw)
+    return await send_signed(node, raw)
+
+
+async def send_signed(node: Node, raw: bytes) -> bytes:
+    """Send a transaction that is signed already, perhaps not for the first time; return its hash.
+
+    Raises:
+        RejectedError: `node_refused`, also for one that the chain has.
+    """
+    answer = await node.call("eth_sendRawTransaction", to_hex(raw))
     return read_data(answer, field="eth_sendRawTransaction", length=32)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ from devnet.manifest import load_manifest
 from devnet.node import open_node
 from devnet.oracle_client import open_oracle
 from devnet.payment import Plan, broadcast, broadcast_gasless, plan_payment
+from devnet.sent import keep_sent, resend_sent
 from devnet.token_calls import balance
 from devnet.transactions import require_success
 from ledger.errors import RejectedError
@@ -133,6 +135,28 @@ def pay(
     say_result(result, _describe(result), as_json=as_json)
 
 
+@wallet_app.command()
+def resend(
+    tx_hash: Annotated[str, typer.Argument(help="Of a payment that this wallet has sent, 0x...")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Send a payment again that the chain has lost: the same transaction, so it pays only once."""
+    manifest = load_manifest(state_home())
+
+    async def run() -> dict[str, Any]:
+        async with open_node(manifest.node_http_url) as node:
+            receipt = require_success(await resend_sent(node, state_home(), tx_hash))
+        return {
+            "txHash": to_hex(receipt.tx_hash),
+            "blockNumber": receipt.block_number,
+            "blockHash": to_hex(receipt.block_hash),
+        }
+
+    result = asyncio.run(run())
+    say_result(result, f"in block {result['blockNumber']} now", as_json=as_json)
+
+
 class _Payment:
     """One run of `wallet pay`."""
 
@@ -158,7 +182,7 @@ class _Payment:
             self._confirm(plan)
             payer = self._unlock(self.payer)
             if self.relayer is None:
-                tx_hash = await broadcast(node, plan, payer)
+                tx_hash = await broadcast(node, plan, payer, keep=partial(keep_sent, state_home()))
             else:
                 tx_hash = await broadcast_gasless(node, plan, payer, self._unlock(self.relayer))
             receipt = require_success(await node.receipt(tx_hash))

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 
 from ledger.confidence import Limits, doubt
+from ledger.order import Depths
 from ledger.store.cursor import read_cursor
 from ledger.store.observation import read_observation
 from oracle_api.database import Database
@@ -47,10 +48,17 @@ class HealthEndpoints:
     async def ready(self, request: DirectRequest) -> Reply:
         """Whether a validation would be answered now."""
         try:
-            tip_number = await self._check()
+            depths = await self._check()
         except UnavailableError as error:
             return problem_of(error, request_id=request.id)
-        body = orjson.dumps({"status": "ready", "blockNumber": tip_number})
+        body = orjson.dumps(
+            {
+                "status": "ready",
+                "blockNumber": depths.tip_number,
+                # No reason not to answer: whoever waits for finality is told so order by order.
+                "finalizedBlockNumber": depths.finalized_number,
+            }
+        )
         return Reply(200, body, _PLAIN)
 
     async def metrics(self, _: DirectRequest) -> Reply:
@@ -58,8 +66,8 @@ class HealthEndpoints:
         headers = ((b"content-type", CONTENT_TYPE), (b"cache-control", b"no-store"))
         return Reply(200, self._metrics.render(), headers)
 
-    async def _check(self) -> int:
-        """The tip that we would answer from.
+    async def _check(self) -> Depths:
+        """The depths that we would answer from.
 
         Raises:
             UnavailableError: the first reason not to.
@@ -84,4 +92,4 @@ class HealthEndpoints:
             raise UnavailableError(str(reason), DOUBT_DETAIL[reason])
         if self._hub.tail is None:
             raise UnavailableError("journal_unread", "the journal has not been read yet")
-        return cursor.tip.number
+        return cursor.depths

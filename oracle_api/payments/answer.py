@@ -35,6 +35,7 @@ def _document(answer: Answer) -> dict[str, Any]:
                 "blockHash": to_hex(evidence.tip_hash),
                 "timestamp": rfc3339_seconds(evidence.depths.tip_timestamp),
                 "blocksBehind": _blocks_behind(answer),
+                "finalizedBlockNumber": evidence.depths.finalized_number,
             },
             "nodesAgreeing": evidence.observation and evidence.observation.nodes_agreeing,
             "nodesAsked": evidence.observation and evidence.observation.nodes_asked,

@@ -35,6 +35,7 @@ ANSWER_EXAMPLE: dict[str, Any] = {
             "blockHash": "0x" + "a1" * 32,
             "timestamp": "2026-04-10T08:15:23Z",
             "blocksBehind": 0,
+            "finalizedBlockNumber": 4205,
         },
         "nodesAgreeing": 1,
         "nodesAsked": 1,

@@ -37,6 +37,7 @@ async def test_a_valid_payment_is_answered_as_us_004_says(client: Client, ledger
                 "blockHash": "0x" + block.hash.hex(),
                 "timestamp": confirmed,
                 "blocksBehind": 0,
+                "finalizedBlockNumber": block.number - 1,
             },
             "nodesAgreeing": 1,
             "nodesAsked": 1,
