@@ -31,6 +31,7 @@ ORACLE_RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "event": _APPEND,
     "refund_entry": _APPEND,
     "refund_transaction": _APPEND,
+    "relay_transaction": _APPEND,
     "standing_order": _APPEND,
     # What changes; points themselves only the indexer moves.
     "coupon": _CHANGE,
@@ -41,6 +42,8 @@ ORACLE_RIGHTS: Final[dict[str, tuple[str, ...]]] = {
     "journal": _WRITE,
     "orders": _WRITE,
     "refund": _WRITE,
+    "relay_submission": _WRITE,
+    "relayer": _WRITE,
     # What goes when its time is over, or when its owner says so.
     "idempotency": _KEEP_HOUSE,
     "refresh_token": _KEEP_HOUSE,
