@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
+import secrets
 import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,11 @@ REFUSED_BATCHES = {
     "over-quota": "dairy_register: quota is used up",
 }
 PATIENCE_SECONDS = 120.0
-_COMMANDS = (DEVNET, "billcoin-indexer", "curl -s $ORACLE")
+LOOK_SECONDS = 0.5
+"""The oracle's budgets of requests would end a busier wait."""
+
+BEARER = '-H "Authorization: Bearer $BILLCOIN_API_KEY"'
+_COMMANDS = (DEVNET, "billcoin-indexer", "curl ")
 
 
 def guide_lines() -> list[str]:
@@ -68,7 +75,7 @@ class Story:
         self.done.add(line)
         words = shlex.split(line)
         for name, value in self.names.items():
-            words = [word.replace(f"${name}", value) for word in words]
+            words = [re.sub(rf"\${name}\b", value, word) for word in words]
         assert "$" not in "".join(words), words
         return words
 
@@ -86,13 +93,18 @@ class Story:
 
     def ask(self, line: str) -> dict[str, Any]:
         """Ask the oracle as the guide's curl does."""
-        reply = httpx.get(self._arguments(line)[-1], timeout=30)
+        url = self._arguments(line)[-1]
+        reply = httpx.get(url, headers=self._key() if BEARER in line else {}, timeout=30)
         assert reply.status_code == 200, reply.text
         answer: dict[str, Any] = reply.json()
         return answer
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.names["ORACLE"] + path, timeout=30)
+        return httpx.get(self.names["ORACLE"] + path, headers=self._key(), timeout=30)
+
+    def _key(self) -> dict[str, str]:
+        """The devnet's partner; what needs none is asked without one by `ask`."""
+        return {"Authorization": f"Bearer {self.names['BILLCOIN_API_KEY']}"}
 
     def node(self, method: str, *params: Any) -> dict[str, Any]:
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
@@ -104,7 +116,7 @@ class Story:
         done = subprocess.run(  # noqa: S603 - our own program
             [str(BIN / arguments[0]), *arguments[1:]],
             env=clean_environment(self.home) | more,
-            cwd=self.home,
+            cwd=GUIDE.parents[1],
             capture_output=True,
             text=True,
             check=False,
@@ -117,7 +129,7 @@ class Story:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not condition():
             assert time.monotonic() < deadline, f"waited in vain for: {what}"
-            time.sleep(0.1)
+            time.sleep(LOOK_SECONDS)
 
     # The story.
 
@@ -132,6 +144,7 @@ class Story:
             )
         )
         self.names |= {"ORACLE": told["oracleUrl"], "NODE": told["nodeUrls"][0]}
+        self.names["BILLCOIN_API_KEY"] = self.variables()["BILLCOIN_API_KEY"]
 
     def down(self) -> None:
         self.done.add(f"{DEVNET} down")
@@ -201,13 +214,13 @@ class Story:
             return reply.is_success
 
         self.until_at_a_fresh_price(ordered, "an order")
-        assert (sold["rateSource"], sold["rateMyrPerBill"]) == ("feed", "7.20")
+        assert (sold["rateSource"], Decimal(sold["rateMyrPerBill"])) == ("feed", Decimal("7.2"))
         self.names |= {"PAYMENT_URI": sold["paymentUri"], "ORDER": sold["id"]}
         paid = self.do(
             "billcoin-devnet wallet pay --name student --yes --oracle $ORACLE $PAYMENT_URI"
         )
         assert paid["verdict"]["valid"], paid
-        behind = self.ask("curl -s $ORACLE/api/v1/orders/$ORDER/batches")
+        behind = self.ask(f"curl -s {BEARER} $ORACLE/api/v1/orders/$ORDER/batches")
         assert self.names["BATCH"] in {batch["id"] for batch in behind["batches"]}
 
     def dairy_redeems(self) -> None:
@@ -267,6 +280,7 @@ class Story:
         return httpx.post(
             self.names["ORACLE"] + "/api/v1/orders",
             json={"items": [{"sku": "fresh-1l", "quantity": 1}]},
+            headers=self._key() | {"Idempotency-Key": secrets.token_hex(16)},
             timeout=30,
         )
 
@@ -297,7 +311,7 @@ class Story:
     def finalized(self) -> int:
         """The last block that the ledger holds as finalized."""
         told = self.process("billcoin-indexer", "status", "--json", more=self.variables())
-        return int(json.loads(told)["finalized"])
+        return int(json.loads(told)["finalized_number"])
 
     def until_indexed(self, block: int) -> None:
         def followed() -> bool:
