@@ -1,6 +1,6 @@
 """The form of what clients write, for OpenAPI: no wider than what is really taken."""
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from pydantic import BeforeValidator
 
@@ -61,5 +61,5 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""A whole number as JSON may write it: to JSON Schema 2.0 is the integer 2."""
+WHOLE: Final = BeforeValidator(_whole)
+"""Beside `int` and behind its bounds: a whole number as JSON may write it, such as 2.0."""

@@ -17,7 +17,7 @@ from ledger.errors import RejectedError
 from oracle_api.access.passwords import MAX_CHARACTERS, MIN_CHARACTERS
 from oracle_api.access.principal import Role, Scope
 from oracle_api.accounts.service import DEFAULT_KEY_DAYS, MAX_KEY_DAYS
-from oracle_api.forms import Whole
+from oracle_api.forms import WHOLE
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9._@-]{1,63}$"
 STORE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -122,7 +122,7 @@ class NewApiKeyRequest(BaseModel):
 
     name: KeyName
     scopes: Scopes
-    expiresInDays: Annotated[Whole, Field(ge=1, le=MAX_KEY_DAYS)] = DEFAULT_KEY_DAYS  # noqa: N815
+    expiresInDays: Annotated[int, Field(ge=1, le=MAX_KEY_DAYS), WHOLE] = DEFAULT_KEY_DAYS  # noqa: N815
 
 
 def is_account_name(text: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from ledger.errors import RejectedError
-from oracle_api.forms import Whole
+from oracle_api.forms import WHOLE
 from oracle_api.orders.requests import StudentId
 from oracle_api.pages import is_id
 
@@ -24,7 +24,7 @@ class BalanceRequest(BaseModel):
     )
 
     studentId: StudentId = Field(repr=False)  # noqa: N815
-    before: Annotated[Whole, Field(ge=1, le=2**53)] | None = None
+    before: Annotated[int, Field(ge=1, le=2**53), WHOLE] | None = None
     """Continue the history before this posting, as `next` gave it."""
 
 

@@ -16,7 +16,7 @@ from pydantic import (
 from ledger.errors import RejectedError
 from ledger.order import Status
 from ledger.units import Sen, parse_myr
-from oracle_api.forms import ORDER_MYR, SKU, Whole
+from oracle_api.forms import ORDER_MYR, SKU, WHOLE
 from oracle_api.pages import is_id, read_before
 
 MAX_ITEMS = 50
@@ -40,7 +40,7 @@ class Item(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     sku: Annotated[str, StringConstraints(min_length=1, max_length=64), WithJsonSchema(SKU)]
-    quantity: Annotated[Whole, Field(ge=1, le=MAX_QUANTITY)]
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY), WHOLE]
 
 
 class NewOrderRequest(BaseModel):
@@ -77,7 +77,7 @@ class NewOrderRequest(BaseModel):
         | None
     ) = None
 
-    expiresInSeconds: Annotated[Whole, Field(ge=1, le=86_400)] | None = None  # noqa: N815
+    expiresInSeconds: Annotated[int, Field(ge=1, le=86_400), WHOLE] | None = None  # noqa: N815
     studentId: StudentId | None = Field(default=None, repr=False)  # noqa: N815
 
     def canonical(self, customer: bytes | None) -> bytes:

@@ -22,7 +22,7 @@ from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address
 from ledger.store.standing_orders import SignedStandingOrder
 from ledger.units import UINT256_MAX, parse_bill, parse_decimal
-from oracle_api.forms import ADDRESS, BILL, PRICE, SIGNATURE, UINT, Whole
+from oracle_api.forms import ADDRESS, BILL, PRICE, SIGNATURE, UINT, WHOLE
 from oracle_api.standing_orders.terms import signed_terms
 
 SHORTEST_PERIOD_SECONDS: Final = 60
@@ -38,7 +38,7 @@ _HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 _MODES: Final = {"fixed": PriceMode.FIXED, "all_milk": PriceMode.ALL_MILK}
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=140)]
-Seconds = Annotated[Whole, Field(ge=0, le=MAX_SECONDS)]
+Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS), WHOLE]
 
 EXAMPLE: Final[dict[str, JsonValue]] = {
     "payer": "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
@@ -68,7 +68,7 @@ class NewStandingOrderRequest(BaseModel):
     merchant: Annotated[Text, WithJsonSchema(ADDRESS)]
     intoVaults: bool  # noqa: N815
     litres: Annotated[Text, WithJsonSchema(BILL)]
-    periodSeconds: Annotated[Whole, Field(ge=SHORTEST_PERIOD_SECONDS, le=MAX_SECONDS)]  # noqa: N815
+    periodSeconds: Annotated[int, Field(ge=SHORTEST_PERIOD_SECONDS, le=MAX_SECONDS), WHOLE]  # noqa: N815
     priceMode: Literal["fixed", "all_milk"]  # noqa: N815
     fixedPrice: Annotated[Text, WithJsonSchema(PRICE)]  # noqa: N815
     maxPrice: Annotated[Text, WithJsonSchema(PRICE)]  # noqa: N815

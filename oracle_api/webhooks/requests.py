@@ -15,7 +15,7 @@ from pydantic import (
 
 from ledger.errors import RejectedError
 from ledger.event_types import EVENT_TYPES
-from oracle_api.forms import PUBLIC_URL, Whole
+from oracle_api.forms import PUBLIC_URL, WHOLE
 from oracle_api.pages import is_id
 from oracle_api.webhooks.signing import SecretKind
 from oracle_api.webhooks.target import MAX_URL_CHARACTERS
@@ -110,7 +110,7 @@ class RotateSecretRequest(_Strict):
         json_schema_extra={"examples": [{"overlapHours": 48}]},
     )
 
-    overlapHours: Annotated[Whole, Field(ge=0, le=MAX_OVERLAP_HOURS)] = DEFAULT_OVERLAP_HOURS  # noqa: N815
+    overlapHours: Annotated[int, Field(ge=0, le=MAX_OVERLAP_HOURS), WHOLE] = DEFAULT_OVERLAP_HOURS  # noqa: N815
     signing: Annotated[SecretKind, Field(strict=False)] | None = None
 
 
