@@ -43,7 +43,8 @@ def start(folders: Folders, options: UpOptions, *, tell: Callable[[str], None]) 
         log = folders.logs / KEEPER_LOG
         with log.open("wb") as output:
             keeper = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "devnet.background.keeper", options.to_text()],
+                # -P: a folder called `devnet` where the command is given is not this package.
+                [sys.executable, "-P", "-m", "devnet.background.keeper", options.to_text()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
