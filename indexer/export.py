@@ -20,6 +20,8 @@ FORMAT = "billcoin-export/1"
 PAGE_ROWS = 10_000
 _HASH_CHUNK_BYTES = 1 << 20
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
 Write = Callable[[Sequence[tuple[Any, ...]]], None]
 
 
@@ -83,7 +85,20 @@ def _csv_file(path: Path, table: ExportTable) -> Iterator[Write]:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(table.columns)
-        yield writer.writerows
+
+        def write(rows: Sequence[tuple[Any, ...]]) -> None:
+            writer.writerows([harmless(cell) for cell in row] for row in rows)
+
+        yield write
+
+
+def harmless(cell: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula, which whoever wrote it could make do harm.
+
+    An apostrophe goes before what would begin one, as OWASP advises on CSV injection. Only what a
+    till or a partner wrote can begin so; the numbers here are never negative.
+    """
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
 
 
 @contextmanager

