@@ -12,6 +12,7 @@ from benchmarks.figures import Figure, say
 from benchmarks.follow import measure_commit, measure_push
 from benchmarks.memory import measure_memory
 from benchmarks.retract import measure_retract
+from benchmarks.scale import measure_scale
 from benchmarks.validate import measure_validate
 
 _BENCHMARKS: dict[str, Callable[[BenchStack], Awaitable[list[Figure]]]] = {
@@ -27,11 +28,14 @@ _ALONE: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "backfill": measure_backfill,
     "memory": measure_memory,
 }
+# Takes ten minutes and six gigabytes: only when it is asked for by name.
+_ON_REQUEST: dict[str, Callable[[], Awaitable[list[Figure]]]] = {"scale": measure_scale}
 
 
 async def _main(names: list[str]) -> None:
-    for name in (name for name in names if name in _ALONE):
-        for figure in await _ALONE[name]():
+    alone = _ALONE | _ON_REQUEST
+    for name in (name for name in names if name in alone):
+        for figure in await alone[name]():
             figure.print()
     on_stack = [name for name in names if name in _BENCHMARKS]
     if not on_stack:
@@ -43,10 +47,13 @@ async def _main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    known = [*_ALONE, *_BENCHMARKS]
-    chosen = sys.argv[1:] or known
-    unknown = set(chosen) - set(known)
+    usual = [*_ALONE, *_BENCHMARKS]
+    chosen = sys.argv[1:] or usual
+    unknown = set(chosen) - {*usual, *_ON_REQUEST}
     if unknown:
-        say(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        known = ", ".join([*usual, *_ON_REQUEST])
+        say(f"unknown: {', '.join(sorted(unknown))}; there are {known}")
         sys.exit(2)
+    for name in set(_ON_REQUEST) - set(chosen):
+        say(f'not measured, since it takes long: {name}; ask with `make bench ARGS="{name}"`')
     asyncio.run(_main(chosen))

@@ -59,7 +59,7 @@ async def measure_commit(stack: BenchStack) -> list[Figure]:
     say(f"commit: {BLOCKS} blocks of {TRANSFERS_PER_BLOCK} payments ...")
     commits, floors = [], []
     async with ChainClock(stack) as bench:
-        for raw_transactions, _ in await _prepare_rounds(stack, "commit", BLOCKS):
+        for raw_transactions, _ in await prepare_rounds(stack, "commit", BLOCKS):
             number, available_at = await bench.mine(raw_transactions)
             commits.append(await bench.committed_at(number) - available_at)
             floors.append(await bench.bare_commit(number))
@@ -79,7 +79,7 @@ async def measure_push(stack: BenchStack) -> list[Figure]:
         Tills(stack.oracle_url, TILLS) as tills,
         bare_fan_out(TILLS) as bare,
     ):
-        for raw_transactions, order_ids in await _prepare_rounds(stack, "push", BLOCKS):
+        for raw_transactions, order_ids in await prepare_rounds(stack, "push", BLOCKS):
             told = tills.expect(len(order_ids))
             number, available_at = await bench.mine(raw_transactions)
             told_at = await asyncio.wait_for(told, _TIMEOUT_SECONDS)
@@ -95,7 +95,7 @@ def _figure(name: str, samples: list[float], floors: list[float]) -> Figure:
     return Figure(name, measured, "ms", percentiles(floors[_WARM_UP_BLOCKS:]))
 
 
-async def _prepare_rounds(
+async def prepare_rounds(
     stack: BenchStack, name: str, count: int
 ) -> list[tuple[list[str], list[str]]]:
     """For each round the signed payments and the orders that they pay."""

@@ -40,9 +40,9 @@ async def measure_validate(stack: BenchStack) -> list[Figure]:
     ]
 
 
-async def paid_questions(stack: BenchStack, count: int) -> list[bytes]:
+async def paid_questions(stack: BenchStack, count: int, *, name: str = "validate") -> list[bytes]:
     """Requests that ask about payments which the ledger holds; every answer is "valid"."""
-    orders = [await stack.order(f"validate-{index}") for index in range(count)]
+    orders = [await stack.order(f"{name}-{index}") for index in range(count)]
     hashes = [
         await stack.node.call("eth_sendRawTransaction", stack.sign_transfer(address, units))
         for _, address, units in orders

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
@@ -31,6 +32,7 @@ from ledger.store.pool import DATABASE_AWAY, Connection
 
 log = structlog.get_logger(__name__)
 
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 _STANDBY_POLL_SECONDS = 0.5
 _DATABASE_RETRY_SECONDS = 1.0
 
@@ -47,6 +49,7 @@ async def lead_forever(settings: IndexerSettings) -> None:
     """
     if settings.indexer_metrics_port is not None:
         metrics.serve_metrics(settings.indexer_metrics_host, settings.indexer_metrics_port)
+    _collect_seldom()
     metrics.NODES_REQUIRED.set(settings.required)
     async with open_sources(settings) as sources:
         async for attempt in retrying(attempts=30):
@@ -59,6 +62,17 @@ async def lead_forever(settings: IndexerSettings) -> None:
             except DATABASE_AWAY as error:
                 _tell_away(error)
                 await asyncio.sleep(_DATABASE_RETRY_SECONDS)
+
+
+def _collect_seldom() -> None:
+    """Keep the garbage collector from looking for cycles in the middle of a block.
+
+    A block of thousands of payments makes hundreds of thousands of objects that go by themselves;
+    by default they would be gone through many times, which takes a quarter of the work.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,7 @@
 """Amounts: whole base units inside, strict decimal strings at the edge, never a float."""
 
 import re
+from functools import lru_cache
 from typing import NewType
 
 from ledger.errors import RejectedError
@@ -45,6 +46,7 @@ def parse_decimal(text: str, *, decimals: int, param: str) -> int:
     return units
 
 
+@lru_cache(maxsize=4096)  # prices repeat, and a block may tell of thousands
 def format_decimal(units: int, *, decimals: int, min_decimals: int = 0) -> str:
     """Write whole base units as the shortest plain decimal with at least `min_decimals`."""
     whole, fraction = divmod(units, 10**decimals)

@@ -15,6 +15,7 @@ from ledger.store.leadership import PULSE
 BEGIN = "BEGIN;"
 COMMIT = "COMMIT;"
 METHODS = ("execute", "fetch", "fetchrow", "fetchval")
+AT_COMMIT = 0
 Moment = Literal["before", "sent", "after"]
 Call = Callable[..., Awaitable[Any]]
 
@@ -22,6 +23,8 @@ Call = Callable[..., Awaitable[Any]]
 @dataclass(frozen=True, slots=True)
 class CrashPoint:
     """The moment at which to die, or stop; both numbers count from 1, BEGIN being statement 1.
+
+    Statement `AT_COMMIT` is the last one, whichever number it has.
 
     `sent` is the moment at which the server has the statement and the process no answer yet.
     """
@@ -40,6 +43,7 @@ class Trap:
     trace_path: Path
     transactions: int = 0
     statement: int = 0
+    query: str = ""
     writer: Any = field(default=None)
 
     def enters(self, connection: Any, query: str) -> bool:
@@ -55,6 +59,7 @@ class Trap:
         if self.writer is not connection:
             return False
         self.statement += 1
+        self.query = query
         with self.trace_path.open("a") as trace:
             trace.write(f"{self.transactions}\t{self.statement}\t{_name(query)}\n")
         return True
@@ -70,10 +75,12 @@ class Trap:
             os.kill(os.getpid(), self.point.sent)
 
     def is_at(self, moment: Moment) -> bool:
-        return self.point is not None and (
-            (self.point.statement, self.point.moment, self.point.transaction)
-            == (self.statement, moment, self.transactions)
-        )
+        if self.point is None:
+            return False
+        is_commit = self.point.statement == AT_COMMIT and self.query == COMMIT
+        statement = AT_COMMIT if is_commit else self.statement
+        wanted = (self.point.statement, self.point.moment, self.point.transaction)
+        return wanted == (statement, moment, self.transactions)
 
 
 def set_trap(trap: Trap) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from crash_entry import start_indexer
 from crash_image import changes, journal_faults, take_image
-from crash_point import CrashPoint, Moment
+from crash_point import AT_COMMIT, CrashPoint, Moment
 from crash_scene import Scene, make_scene, write_orders
 from crash_trial import Stage, read_log, recompute
 
@@ -180,8 +180,7 @@ async def test_a_leader_that_freezes_at_its_commit_does_not_commit_twice(
     first.terminate()
     await asyncio.to_thread(first.join, PATIENCE_SECONDS)
     watch.scene.take_plain_block()
-    commit = 15
-    point = CrashPoint(commit, moment, sent=signal.SIGSTOP)
+    point = CrashPoint(AT_COMMIT, moment, sent=signal.SIGSTOP)
     leader = watch.start("leader", point)
     trace = watch.stage.folder / "leader" / "trace"
     await watch.until(lambda: trace.exists() and "COMMIT" in trace.read_text(), "the commit")
