@@ -4,6 +4,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from random import Random
 
@@ -11,6 +12,7 @@ from crash_image import Image, take_image
 from crash_scene import BILL, SEED, Scene, new_order
 
 from devnet.faulty_node.model import ChainModel
+from ledger.loyalty import POINTS_A_COUPON
 from ledger.order import Finality
 
 _LIVES_SECONDS = 10_000_000
@@ -47,11 +49,17 @@ async def _pay(scene: Scene, first: int, last: int) -> None:
 async def faults_of_supply(database_url: str, scene: Scene, paid: int) -> list[str]:
     """What is wrong when the first `paid` orders were paid by a block each, and nothing else."""
     image = await take_image(database_url)
+    points = Counter(order.customer for order in scene.orders[:paid] if order.customer)
+    coupons = sum(count // POINTS_A_COUPON for count in points.values())
+    postings = points.total() + coupons
     return [
         *_unequal("payments", len(image["payment"]), paid),
         *_unequal("paid orders", _count(image, "orders", "paid"), paid),
         *_unequal("order.paid events", _count(image, "event", "order.paid"), paid),
-        *_unequal("events", len(image["event"]), len(scene.orders) + paid),
+        *_unequal("points", _count(image, "posting", "earn"), points.total()),
+        *_unequal("coupons", len(image["coupon"]), coupons),
+        *_unequal("postings", len(image["posting"]), postings),
+        *_unequal("events", len(image["event"]), len(scene.orders) + paid + postings),
     ]
 
 
