@@ -36,12 +36,17 @@ def hashed(password: str) -> str:
 
 @dataclass
 class Watch:
-    """A clock that goes with the real one, and can be put forward."""
+    """A clock that goes with the real one, can be put forward, and can be stopped."""
 
     ahead: float = 0.0
+    stopped_at: float | None = None
 
     def __call__(self) -> float:
-        return time.time() + self.ahead
+        return (time.time() if self.stopped_at is None else self.stopped_at) + self.ahead
+
+    def stop(self) -> None:
+        """Go on only when put forward: how fast the machine is must not matter."""
+        self.stopped_at = time.time()
 
 
 @dataclass
