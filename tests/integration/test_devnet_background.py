@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from devnet.background.identity import Identity
 from devnet.background.people import PASSWORD
 from devnet.background.record import Folders, Record, require_up
 from devnet.node import open_node
-from devnet.oracle_client import open_oracle
+from devnet.oracle_client import OracleClient, open_oracle
 from devnet.services import console_script
 from ledger.errors import RejectedError
 
@@ -51,6 +52,11 @@ class Devnet:
     def variables(self) -> dict[str, str]:
         stored: dict[str, str] = json.loads((self.home / "manifest.json").read_text())
         return stored
+
+    def oracle(self) -> AbstractAsyncContextManager[OracleClient]:
+        """The devnet's oracle, as the partner that `up` made."""
+        names = self.variables()
+        return open_oracle(names["BILLCOIN_ORACLE_URL"], api_key=names["BILLCOIN_API_KEY"])
 
 
 @pytest_asyncio.fixture
@@ -97,7 +103,7 @@ async def test_a_devnet_stays_up_is_used_and_goes_on_where_it_stopped(devnet: De
 
 
 async def _sell(devnet: Devnet) -> None:
-    async with open_oracle(devnet.variables()["BILLCOIN_ORACLE_URL"]) as oracle:
+    async with devnet.oracle() as oracle:
         order = await oracle.create_order("fresh-250ml", 1)
         pay = ("wallet", "pay", order["paymentUri"], "--name", "student", "--yes")
         paid = await devnet.do(*pay)
@@ -121,7 +127,7 @@ async def _misbehave(devnet: Devnet, up: dict[str, Any]) -> None:
         question = ("eth_getBlockByNumber", hex(stands_at - 1), hydrated)
         assert await liar.call(*question) != await honest.call(*question)
     await faults.catch_up(record)
-    async with open_oracle(devnet.variables()["BILLCOIN_ORACLE_URL"]) as oracle:
+    async with devnet.oracle() as oracle:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not await oracle.is_ready():  # noqa: ASYNC110 - another process sets no event
                 await asyncio.sleep(0.1)
@@ -130,7 +136,7 @@ async def _misbehave(devnet: Devnet, up: dict[str, Any]) -> None:
 async def _lost_and_found(devnet: Devnet, record: Record) -> None:
     """A payment that a reorganisation drops is sent again, the same one."""
     async with (
-        open_oracle(devnet.variables()["BILLCOIN_ORACLE_URL"]) as oracle,
+        devnet.oracle() as oracle,
         open_node(record.node_urls[0]) as node,
     ):
         order = await oracle.create_order("fresh-250ml", 1)

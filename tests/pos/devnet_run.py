@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,11 @@ class Devnet:
     def variables(self) -> dict[str, str]:
         stored: dict[str, str] = json.loads((self.home / "manifest.json").read_text())
         return stored
+
+    def oracle(self) -> AbstractAsyncContextManager[OracleClient]:
+        """The devnet's oracle, as the partner that `up` made."""
+        names = self.variables()
+        return open_oracle(names["BILLCOIN_ORACLE_URL"], api_key=names["BILLCOIN_API_KEY"])
 
     def log_ends(self) -> str:
         ends = [
@@ -161,9 +166,9 @@ async def order_status(oracle: OracleClient, order: dict[str, Any]) -> str:
     return str((await oracle.order(order["id"]))["status"])
 
 
-async def until_settled(oracle_url: str, order: dict[str, Any]) -> None:
+async def until_settled(devnet: Devnet, order: dict[str, Any]) -> None:
     async def settled() -> bool:
-        async with open_oracle(oracle_url) as oracle:
+        async with devnet.oracle() as oracle:
             return await order_status(oracle, order) == "settled"
 
     await until("the settlement", settled)

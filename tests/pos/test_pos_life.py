@@ -26,7 +26,6 @@ from devnet.background.people import STUDENT_INDEX
 from devnet.dev_accounts import dev_account
 from devnet.manifest import read_manifest
 from devnet.node import open_node
-from devnet.oracle_client import open_oracle
 from devnet.payment import broadcast, plan_payment
 from devnet.pos.beacon import open_beacon
 from devnet.pos.genesis import VALIDATORS
@@ -78,10 +77,9 @@ async def test_sales_are_paid_in_the_next_block_and_settle(
     devnet: Devnet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest, student = read_manifest(devnet.variables()), dev_account(STUDENT_INDEX)
-    oracle_url = devnet.variables()["BILLCOIN_ORACLE_URL"]
     seconds: list[float] = []
     async with (
-        open_oracle(oracle_url) as oracle,
+        devnet.oracle() as oracle,
         open_node(manifest.node_http_url) as node,
         open_till(oracle) as till,
     ):
@@ -114,7 +112,7 @@ async def test_without_a_third_of_the_validators_nothing_becomes_final_until_the
     oracle_url = devnet.variables()["BILLCOIN_ORACLE_URL"]
     beacon_url = (await devnet.status())["controls"]["beacon-1"]
     await devnet.do("fault", "stop-validators")
-    async with open_oracle(oracle_url) as oracle, open_beacon(beacon_url) as beacon:
+    async with devnet.oracle() as oracle, open_beacon(beacon_url) as beacon:
         small = await oracle.create_order("fresh-250ml", 1)
         paid = await devnet.pay(small)
         # Finality that was on its way already may still arrive; after that there is none.
@@ -142,7 +140,7 @@ async def test_without_a_third_of_the_validators_nothing_becomes_final_until_the
             return (await beacon.checkpoints()).finalized > before.finalized
 
         await until("finality again", resumed)
-    await until_settled(oracle_url, small)
+    await until_settled(devnet, small)
 
 
 async def test_a_chain_without_blocks_makes_the_oracle_refuse_and_resumes(devnet: Devnet) -> None:
@@ -183,11 +181,10 @@ async def test_everything_goes_on_where_it_stopped(devnet: Devnet) -> None:
     after = devnet.variables()
     assert after["BILLCOIN_TOKEN_ADDRESS"] == addresses["BILLCOIN_TOKEN_ADDRESS"]
     assert (await devnet.status())["chain"][0]["latest"] >= tip
-    oracle_url = after["BILLCOIN_ORACLE_URL"]
-    async with open_oracle(oracle_url) as oracle:
+    async with devnet.oracle() as oracle:
         order = await oracle.create_order("fresh-250ml", 1)
         await devnet.pay(order)
-    await until_settled(oracle_url, order)
+    await until_settled(devnet, order)
 
 
 async def _ready(oracle_url: str) -> dict[str, Any]:

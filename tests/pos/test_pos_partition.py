@@ -49,6 +49,8 @@ async def trusting_the_minority(devnet: Devnet, node_url: str, logs: Path) -> As
         "BILLCOIN_NODE_HTTP_URL": node_url,
         "BILLCOIN_NODE_WS_URL": "",
         "BILLCOIN_ORACLE_PORT": str(port),
+        # Its database has no accounts.
+        "BILLCOIN_ACCESS": "open",
     }
     await run_to_end(start_service("billcoin-indexer", ["migrate"], logs=logs, variables=own))
     processes = [
@@ -69,7 +71,7 @@ async def test_a_partition_is_a_real_reorganisation(devnet: Devnet, tmp_path: Pa
     quorum_url = devnet.variables()["BILLCOIN_ORACLE_URL"]
     async with (
         trusting_the_minority(devnet, minority, tmp_path) as single_url,
-        open_oracle(quorum_url) as quorum,
+        devnet.oracle() as quorum,
         open_oracle(single_url) as single,
         open_till(single) as till,
     ):
@@ -116,7 +118,7 @@ async def test_a_partition_is_a_real_reorganisation(devnet: Devnet, tmp_path: Pa
         # The one who asks both is sure again, on the same branch.
         await until("the quorum", lambda: _is_ready(quorum_url))
         await devnet.pay(doubted)
-        await until_settled(quorum_url, doubted)
+        await until_settled(devnet, doubted)
 
 
 async def _ready(url: str) -> dict[str, Any]:
