@@ -82,6 +82,7 @@ async def test_the_processes_of_compose_come_up_together(tmp_path: Path, databas
         # A second `docker compose up` finds the contracts and lets them be.
         for _ in range(2):
             await run_to_end(start("deploy", here, tmp_path))
+        await run_to_end(start("keys", here, tmp_path))
         processes += [start(name, here, tmp_path) for name in ("indexer", "oracle")]
         await until_ready(f"http://{oracle}", processes)
         assert "there is a contract at" in (tmp_path / "deploy.log").read_text()

@@ -185,4 +185,6 @@ async def verify(url: str, *options: str) -> tuple[int, Any]:
 
 
 def test_every_table_says_what_the_oracle_may_do_with_it() -> None:
-    assert set(ORACLE_RIGHTS) == set(metadata.tables)
+    # The job library's tables are in no metadata of ours.
+    jobs = {table for table in ORACLE_RIGHTS if table.startswith("pgqueuer")}
+    assert set(ORACLE_RIGHTS) - jobs == set(metadata.tables)

@@ -238,6 +238,7 @@ async def test_a_damaged_ledger_is_found_out(ledger: Ledger) -> None:
         "contract_events_unlike_their_block": 1,
         "journal_gaps": 1,
         "orders_with_wrong_points": 1,
+        "exposures_unlike_the_orders": 0,
         "loyalty_accounts_out_of_balance": 1,
         "coupons_unlike_their_postings": 1,
     }
