@@ -50,7 +50,7 @@ class Clients:
             *("--gethGenesis", str(self.genesis.execution)),
             *("--dataDir", str(self.data / f"execution-{number}")),
             # Blocks come from the consensus client alone: no socket to other nodes is opened.
-            *("--isSingleNode", "--sync", "none", "--logFile", "false"),
+            *("--isSingleNode", "--sync", "none"),
             *("--rpc", "--rpcAddr", LOOPBACK, "--rpcPort", str(ports.rpc)),
             *("--rpcEngine", "--rpcEngineAddr", LOOPBACK, "--rpcEnginePort", str(ports.engine)),
             *("--jwtSecret", str(self.genesis.secret), "--saveReceipts"),

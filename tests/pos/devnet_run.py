@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -47,7 +48,9 @@ class Devnet:
 
     async def do(self, *arguments: str, **variables: str) -> dict[str, Any]:
         """One command that must succeed, and its JSON."""
+        started = time.monotonic()
         code, out, err = await self.run(*arguments, "--json", **variables)
+        sys.stdout.write(f"{time.monotonic() - started:6.1f} s {' '.join(arguments)[:60]}\n")
         assert code == 0, (arguments, code, out, err, self.log_ends())
         answer: dict[str, Any] = json.loads(out.splitlines()[-1])
         return answer
@@ -86,16 +89,20 @@ async def running(devnet: Devnet) -> AsyncIterator[Devnet]:
     try:
         await devnet.up()
         yield devnet
+        # Shown with a test that failed: the logs are deleted.
+        sys.stdout.write(devnet.log_ends())
     finally:
         await devnet.run("reset", "--yes")
 
 
 async def until(what: str, ask: Callable[[], Awaitable[Any]]) -> Any:
     """Ask until the answer is something; the first such answer."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    started = time.monotonic()
+    deadline = started + PATIENCE_SECONDS
     while True:
         answer = await ask()
         if answer:
+            sys.stdout.write(f"{time.monotonic() - started:6.1f} s until {what}\n")
             return answer
         assert time.monotonic() < deadline, f"{what} did not come"
         await asyncio.sleep(POLL_SECONDS)
@@ -135,8 +142,10 @@ class Till:
             )
             return next(times, None)
 
+        started = time.monotonic()
         async with asyncio.timeout(PATIENCE_SECONDS), self._told:
             await self._told.wait_for(lambda: found() is not None)
+        sys.stdout.write(f"{time.monotonic() - started:6.1f} s until the till heard {statuses}\n")
         at = found()
         assert at is not None
         return at
