@@ -86,7 +86,6 @@ async def in_haste(stack: BenchStack) -> AsyncIterator[None]:
     """
     connection = await asyncpg.connect(stack.database_url)
     try:
-        await connection.execute("ANALYZE")
         await connection.execute("ALTER SYSTEM SET synchronous_commit = off")
         await connection.execute("SELECT pg_reload_conf()")
         yield

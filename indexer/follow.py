@@ -23,7 +23,6 @@ from ledger.store.cursor import Cursor, TipMovedError, read_cursor
 from ledger.store.evidence import record_evidence
 from ledger.store.observation import record_observation
 from ledger.store.pool import Connection
-from ledger.store.statistics import renew_statistics
 from ledger.store.switch import Outcome, Step, apply_step, read_canonical
 
 log = structlog.get_logger(__name__)
@@ -180,8 +179,6 @@ class Follower:
                 self._connection, self._chain_id, step, now=datetime.now(UTC)
             )
         self._cursor = outcome.cursor
-        if await renew_statistics(self._connection, transfer_count=outcome.transfer_count):
-            log.info("statistics_renewed", transfers=outcome.transfer_count)
         return outcome
 
     async def _provable(

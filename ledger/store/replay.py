@@ -52,18 +52,6 @@ LEFT JOIN block b ON b.chain_id = e.chain_id AND b.hash = e.block_hash
 WHERE e.chain_id = $1 AND e.canonical IS DISTINCT FROM b.canonical
 """
 
-ORPHANED_PAYMENTS = """
-SELECT count(*) FROM payment p
-LEFT JOIN transfer t
-    ON (t.chain_id, t.block_hash, t.log_index) = (p.chain_id, p.block_hash, p.log_index)
-LEFT JOIN orders o ON o.id = p.order_id
-WHERE t.chain_id IS NULL OR o.id IS NULL
-"""
-
-ORPHANED_EVENTS = """
-SELECT count(*) FROM event e LEFT JOIN orders o ON o.id = e.order_id WHERE o.id IS NULL
-"""
-
 JOURNAL_GAPS = """
 SELECT j.last_seq - count(e.seq) + greatest(coalesce(max(e.seq), 0) - j.last_seq, 0)
 FROM journal j LEFT JOIN event e ON true GROUP BY j.last_seq
@@ -193,8 +181,6 @@ async def count_inconsistencies(connection: Connection, chain_id: int) -> dict[s
     return {
         "transfers_unlike_their_block": await connection.fetchval(STRAY_CANONICAL, chain_id),
         "contract_events_unlike_their_block": await connection.fetchval(STRAY_EVENTS, chain_id),
-        "payments_of_nothing": await connection.fetchval(ORPHANED_PAYMENTS),
-        "events_of_no_order": await connection.fetchval(ORPHANED_EVENTS),
         "journal_gaps": await connection.fetchval(JOURNAL_GAPS),
         "exposures_unlike_the_orders": await connection.fetchval(EXPOSURES_OFF, chain_id),
         **await count_loyalty_faults(connection),

@@ -193,10 +193,12 @@ payment = Table(
     Column("chain_id", BigInteger, nullable=False),
     Column("block_hash", LargeBinary, nullable=False),
     Column("log_index", Integer, nullable=False),
-    # No foreign keys: a claim is selected out of the very rows that they would look up one by one,
-    # a quarter of the work of a block that pays thousands. `replay-check` looks for orphans.
-    Column("order_id", Text, nullable=False),
+    Column("order_id", Text, ForeignKey("orders.id"), nullable=False),
     PrimaryKeyConstraint("chain_id", "block_hash", "log_index"),
+    ForeignKeyConstraint(
+        ["chain_id", "block_hash", "log_index"],
+        ["transfer.chain_id", "transfer.block_hash", "transfer.log_index"],
+    ),
     Index("payment_order_id", "order_id"),
     comment="A transfer's claim by an order; the primary key lets it be claimed once.",
 )
@@ -215,8 +217,7 @@ event = Table(
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("type", Text, nullable=False),
-    # No foreign key, as with payments: whoever writes an event holds its order's row.
-    Column("order_id", Text, nullable=False),
+    Column("order_id", Text, ForeignKey("orders.id"), nullable=False),
     Column("data", JSONB, nullable=False),
     Column("created_at", TIMESTAMP, nullable=False),
     Index("event_order_id", "order_id", "seq"),

@@ -227,8 +227,6 @@ async def test_a_damaged_ledger_is_found_out(ledger: Ledger) -> None:
     await ledger.connection.execute("UPDATE transfer SET canonical = false WHERE log_index = 0")
     await ledger.connection.execute("UPDATE contract_event SET canonical = false")
     await ledger.connection.execute("DELETE FROM event WHERE seq = 1")
-    await ledger.connection.execute("UPDATE event SET order_id = 'ord_gone' WHERE seq = 2")
-    await ledger.connection.execute("UPDATE payment SET order_id = 'ord_gone'")
     await ledger.connection.execute("DELETE FROM posting")
     await ledger.connection.execute(
         "INSERT INTO coupon (id, customer, number, order_id, status, made_at)"
@@ -238,8 +236,6 @@ async def test_a_damaged_ledger_is_found_out(ledger: Ledger) -> None:
     assert found == {
         "transfers_unlike_their_block": 1,
         "contract_events_unlike_their_block": 1,
-        "payments_of_nothing": 1,
-        "events_of_no_order": 1,
         "journal_gaps": 1,
         "orders_with_wrong_points": 1,
         "exposures_unlike_the_orders": 0,
