@@ -90,6 +90,8 @@ async def test_a_server_that_dies_and_comes_back_loses_and_doubles_nothing(
     process = start_indexer(environment(scene.deployment, url, node_url), tmp_path)
     paid = 0
     try:
+        # Else a slow process would begin after the first server's end, and notice only two.
+        await until_followed(scene, url, tmp_path)
         for end in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             async with paying(scene, paid, paid + ROUND):
                 await asyncio.to_thread(own_server.end, end)
