@@ -72,12 +72,10 @@ def entry_hash(seq: int, entry: AuditEntry, previous_hash: bytes) -> bytes:
     return hashlib.sha256(_DOMAIN + text.encode()).digest()
 
 
-def follow(previous: ChainedEntry | None, entry: AuditEntry) -> ChainedEntry:
-    """The entry as the next one of the chain."""
-    seq, previous_hash = (
-        (1, GENESIS_HASH) if previous is None else (previous.seq + 1, previous.hash)
-    )
-    return ChainedEntry(seq, entry, previous_hash, entry_hash(seq, entry, previous_hash))
+def follow(last_seq: int, last_hash: bytes, entry: AuditEntry) -> ChainedEntry:
+    """The entry as the next one of a chain that ends with this number and hash."""
+    seq = last_seq + 1
+    return ChainedEntry(seq, entry, last_hash, entry_hash(seq, entry, last_hash))
 
 
 class ChainCheck:

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from ledger.audit_chain import AuditEntry, ChainCheck, ChainedEntry, Tampering, entry_hash
+from ledger.audit_chain import AuditEntry, ChainCheck, ChainedEntry, Tampering, follow
 from ledger.store.pool import Connection
 
 # Both run with the owner's rights (migration 0012): the oracle's role may not touch the tables.
@@ -40,20 +40,20 @@ async def record_audit(connection: Connection, entry: AuditEntry) -> int:
     head = await connection.fetchrow(LOCK_HEAD)
     if head is None:
         raise LookupError("the audit log has no head")
-    seq, previous_hash = head["last_seq"] + 1, head["last_hash"]
+    chained = follow(head["last_seq"], head["last_hash"], entry)
     await connection.execute(
         APPEND,
-        seq,
+        chained.seq,
         entry.at,
         entry.actor,
         entry.action,
         entry.subject,
         dict(entry.details),
         entry.request_id,
-        previous_hash,
-        entry_hash(seq, entry, previous_hash),
+        chained.previous_hash,
+        chained.hash,
     )
-    return int(seq)
+    return chained.seq
 
 
 async def read_audit_page(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.audit_chain import AuditEntry, ChainCheck, ChainedEntry, follow
+from ledger.audit_chain import GENESIS_HASH, AuditEntry, ChainCheck, ChainedEntry, follow
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOMENTS = st.integers(0, 4 * 10**15).map(lambda us: EPOCH + timedelta(microseconds=us))
@@ -18,7 +18,8 @@ ENTRIES = st.builds(AuditEntry, MOMENTS, TEXTS, TEXTS, TEXTS, DETAILS, st.none()
 def chain_of(entries: list[AuditEntry]) -> list[ChainedEntry]:
     chained: list[ChainedEntry] = []
     for entry in entries:
-        chained.append(follow(chained[-1] if chained else None, entry))
+        last_hash = chained[-1].hash if chained else GENESIS_HASH
+        chained.append(follow(len(chained), last_hash, entry))
     return chained
 
 
@@ -74,6 +75,6 @@ def test_a_change_with_its_hash_made_new_breaks_the_next_link(entries: list[Audi
 
 def test_the_fields_do_not_run_into_each_other() -> None:
     at = datetime(2026, 4, 10, tzinfo=UTC)
-    one = follow(None, AuditEntry(at, "a", "bc", "d", {}))
-    other = follow(None, AuditEntry(at, "ab", "c", "d", {}))
+    one = follow(0, GENESIS_HASH, AuditEntry(at, "a", "bc", "d", {}))
+    other = follow(0, GENESIS_HASH, AuditEntry(at, "ab", "c", "d", {}))
     assert one.hash != other.hash
