@@ -14,11 +14,9 @@ from ledger.store.bulk_rows import (
     TRANSFER_COLUMNS,
     ProvenRange,
 )
-from ledger.store.consequences import draw_consequences
-from ledger.store.cursor import Cursor, lock_cursor, move_cursor
-from ledger.store.journal import notify, read_last_seq
+from ledger.store.consequences import move_on
+from ledger.store.cursor import Cursor, lock_cursor
 from ledger.store.pool import Connection
-from ledger.store.standings import find_due_orders
 from ledger.store.switch import Outcome
 
 # Which of a range's recipients are order addresses; mostly none, and then nothing is read back.
@@ -75,13 +73,7 @@ async def apply_range(
         await _copy(connection, "contract_event", EVENT_COLUMNS, blocks.event_copy)
     after = _cursor_on(before, blocks)
     affected = await _claim(connection, chain_id, blocks)
-    affected |= await find_due_orders(
-        connection, chain_id, after.depths, tip_timestamp_before=before.tip_timestamp
-    )
-    await move_cursor(connection, chain_id, after)
-    events = await draw_consequences(connection, chain_id, affected, after.depths, now=now)
-    last_seq = await read_last_seq(connection) if events else None
-    await notify(connection, tip_number=after.tip.number, last_seq=last_seq)
+    events = await move_on(connection, chain_id, affected, before=before, after=after, now=now)
     return Outcome(after, 0, blocks.transfer_count, events)
 
 

@@ -9,7 +9,6 @@ from ledger.store.advance import CLAIM
 from ledger.store.consequences import draw_consequences
 from ledger.store.contract_events import follow_from_start
 from ledger.store.cursor import Cursor, read_cursor
-from ledger.store.journal import notify, read_last_seq
 from ledger.store.pool import Connection
 from ledger.store.refund_proofs import find_refunds
 
@@ -215,12 +214,7 @@ async def _tell(
 ) -> list[Event]:
     cursor = await _cursor(connection, chain_id)
     refunds = await find_refunds(connection, chain_id, unproved)
-    events = await draw_consequences(
-        connection, chain_id, affected, cursor.depths, now=now, refunds=refunds
-    )
-    last_seq = await read_last_seq(connection) if events else None
-    await notify(connection, tip_number=cursor.tip.number, last_seq=last_seq)
-    return events
+    return await draw_consequences(connection, chain_id, affected, cursor, now=now, refunds=refunds)
 
 
 async def _cursor(connection: Connection, chain_id: int) -> Cursor:

@@ -8,13 +8,11 @@ from ledger.block import ProvenBlock
 from ledger.chain import BlockRef, check_switch
 from ledger.journal import Event
 from ledger.store.advance import claim_transfers, insert_blocks, insert_transfers
-from ledger.store.consequences import draw_consequences
+from ledger.store.consequences import move_on
 from ledger.store.contract_events import insert_events
-from ledger.store.cursor import Cursor, deepened, lock_cursor, move_cursor
-from ledger.store.journal import notify, read_last_seq
+from ledger.store.cursor import Cursor, deepened, lock_cursor
 from ledger.store.pool import Connection
 from ledger.store.retract import retract_above
-from ledger.store.standings import find_due_orders
 
 READ_CANONICAL = """
 SELECT number, hash, "timestamp" FROM block
@@ -81,15 +79,15 @@ async def apply_step(
         safe=step.safe,
         finalized=step.finalized,
     )
-    affected |= await find_due_orders(
-        connection, chain_id, after.depths, tip_timestamp_before=before.tip_timestamp
+    events = await move_on(
+        connection,
+        chain_id,
+        affected,
+        before=before,
+        after=after,
+        now=now,
+        retracted_above=retracted_above,
     )
-    await move_cursor(connection, chain_id, after)
-    events = await draw_consequences(
-        connection, chain_id, affected, after.depths, now=now, retracted_above=retracted_above
-    )
-    last_seq = await read_last_seq(connection) if events else None
-    await notify(connection, tip_number=after.tip.number, last_seq=last_seq)
     return Outcome(after, retracted_count, transfer_count, events)
 
 

@@ -11,7 +11,7 @@ from indexer.follow import Follower
 from ledger.block import ProvenBlock
 from ledger.journal import Event
 from ledger.order import Depths, Order, Payment, Standing, standing
-from ledger.store import advance, loyalty, retract, standings, switch
+from ledger.store import advance, consequences, loyalty, retract, standings, switch
 from ledger.store.cursor import Cursor
 from ledger.store.pool import Connection
 
@@ -50,7 +50,7 @@ def _no_expiry(patch: pytest.MonkeyPatch) -> None:
     async def find_none(*_arguments: Any, **_options: Any) -> set[str]:
         return set()
 
-    patch.setattr(switch, "find_due_orders", find_none)
+    patch.setattr(consequences, "find_due_orders", find_none)
 
 
 def _first_log_only(patch: pytest.MonkeyPatch) -> None:

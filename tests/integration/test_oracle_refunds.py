@@ -463,7 +463,7 @@ async def test_drawing_the_consequences_again_changes_nothing(office: Office) ->
         due = await find_refunds(connection, CHAIN_ID, [])
         assert due.ids == {refund["id"]}
         again = await draw_consequences(
-            connection, CHAIN_ID, [order["id"]], cursor.depths, now=datetime.now(UTC), refunds=due
+            connection, CHAIN_ID, [order["id"]], cursor, now=datetime.now(UTC), refunds=due
         )
     assert again == []
 
