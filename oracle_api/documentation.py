@@ -42,6 +42,22 @@ def json_response(description: str, schema: dict[str, Any], example: Any) -> dic
     }
 
 
+def page_schema(item: dict[str, Any], *, following: str | None = None) -> dict[str, Any]:
+    """The schema of what `pages.page_document` writes; `following` describes its cursor."""
+    cursor: dict[str, Any] = {"type": ["string", "null"]}
+    if following is not None:
+        cursor["description"] = following
+    return {
+        "type": "object",
+        "required": ["data", "hasMore", "next"],
+        "properties": {
+            "data": {"type": "array", "items": item},
+            "hasMore": {"type": "boolean"},
+            "next": cursor,
+        },
+    }
+
+
 def svg_response(description: str) -> dict[str, Any]:
     """The documentation of an image, with an example."""
     example = (

@@ -10,6 +10,7 @@ from oracle_api.documentation import (
     MALFORMED,
     UNAVAILABLE,
     json_response,
+    page_schema,
     problem_response,
 )
 
@@ -58,18 +59,6 @@ KEY_EXAMPLE: Final[dict[str, Any]] = {
 def _object(example: dict[str, Any], **properties: Any) -> dict[str, Any]:
     plain = {name: _TEXT for name in example if name not in properties}
     return {"type": "object", "required": list(example), "properties": plain | properties}
-
-
-def _page(item: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["data", "hasMore", "next"],
-        "properties": {
-            "data": {"type": "array", "items": item},
-            "hasMore": _YES_NO,
-            "next": _MAYBE_TEXT,
-        },
-    }
 
 
 _ME_SCHEMA: Final = _object(ME_EXAMPLE, name=_MAYBE_TEXT, roles=_ROLES, storeId=_MAYBE_TEXT)
@@ -125,7 +114,7 @@ LIST: Final = _route(
     {
         200: json_response(
             "A page of accounts",
-            _page(_ACCOUNT_SCHEMA),
+            page_schema(_ACCOUNT_SCHEMA),
             {"data": [ACCOUNT_EXAMPLE], "hasMore": False, "next": None},
         )
     },
@@ -148,7 +137,7 @@ LIST_KEYS: Final = _route(
     {
         200: json_response(
             "API keys",
-            _page(_KEY_SCHEMA),
+            page_schema(_KEY_SCHEMA),
             {"data": [KEY_EXAMPLE], "hasMore": False, "next": None},
         )
     }

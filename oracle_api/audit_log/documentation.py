@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import Response
 
-from oracle_api.documentation import INTERNAL, MALFORMED, UNAVAILABLE, json_response
+from oracle_api.documentation import INTERNAL, MALFORMED, UNAVAILABLE, json_response, page_schema
 
 _HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 
@@ -45,15 +45,7 @@ LIST_AUDIT_LOG: dict[str, Any] = {
     "responses": {
         200: json_response(
             "The newest entries first",
-            {
-                "type": "object",
-                "required": ["data", "hasMore", "next"],
-                "properties": {
-                    "data": {"type": "array", "items": AUDIT_ENTRY_SCHEMA},
-                    "hasMore": {"type": "boolean"},
-                    "next": {"type": ["string", "null"], "description": "What `before` takes."},
-                },
-            },
+            page_schema(AUDIT_ENTRY_SCHEMA, following="What `before` takes."),
             {"data": [AUDIT_ENTRY_EXAMPLE], "hasMore": False, "next": None},
         ),
         400: MALFORMED,

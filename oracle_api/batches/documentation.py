@@ -9,6 +9,7 @@ from oracle_api.documentation import (
     INTERNAL,
     UNAVAILABLE,
     json_response,
+    page_schema,
     problem_response,
 )
 from oracle_api.proofs.documentation import PROOF_ANSWER
@@ -82,15 +83,7 @@ def _object(example: dict[str, Any], **changes: Any) -> dict[str, Any]:
 BATCH_SCHEMA: Final = _object(
     BATCH_EXAMPLE, finality=_TEXT | {"enum": [str(one) for one in Finality]}
 )
-PAGE_SCHEMA: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["data", "hasMore", "next"],
-    "properties": {
-        "data": {"type": "array", "items": BATCH_SCHEMA},
-        "hasMore": {"type": "boolean"},
-        "next": {"type": ["string", "null"]},
-    },
-}
+PAGE_SCHEMA: Final[dict[str, Any]] = page_schema(BATCH_SCHEMA)
 _NOT_FOUND: Final = problem_response("There is no such batch", 404, "batch_not_found", "id")
 
 

@@ -10,6 +10,7 @@ from oracle_api.documentation import (
     MALFORMED,
     UNAVAILABLE,
     json_response,
+    page_schema,
     problem_response,
 )
 
@@ -51,15 +52,7 @@ FLAG_SCHEMA: dict[str, Any] = {
     },
 }
 
-_PAGE_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["data", "hasMore", "next"],
-    "properties": {
-        "data": {"type": "array", "items": FLAG_SCHEMA},
-        "hasMore": {"type": "boolean"},
-        "next": {"type": ["string", "null"], "description": "What `before` takes."},
-    },
-}
+_PAGE_SCHEMA: dict[str, Any] = page_schema(FLAG_SCHEMA, following="What `before` takes.")
 _FAILURES: dict[int | str, dict[str, Any]] = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
 _NOT_FOUND: dict[int | str, Any] = {
     404: problem_response("There is no such flag", 404, "flag_not_found", "id")

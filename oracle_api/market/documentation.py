@@ -9,6 +9,7 @@ from oracle_api.documentation import (
     INTERNAL,
     UNAVAILABLE,
     json_response,
+    page_schema,
     problem_response,
 )
 from oracle_api.market.resource import OfferStatus
@@ -61,15 +62,7 @@ def _list(summary: str, example: dict[str, Any], statuses: list[str]) -> dict[st
         "required": list(example),
         "properties": properties | {"status": {"type": "string", "enum": statuses}},
     }
-    schema = {
-        "type": "object",
-        "required": ["data", "hasMore", "next"],
-        "properties": {
-            "data": {"type": "array", "items": item},
-            "hasMore": {"type": "boolean"},
-            "next": {"type": ["string", "null"]},
-        },
-    }
+    schema = page_schema(item)
     page = {"data": [example], "hasMore": True, "next": "pos_4180_3"}
     return {
         "summary": summary,

@@ -10,6 +10,7 @@ from oracle_api.documentation import (
     MALFORMED,
     UNAVAILABLE,
     json_response,
+    page_schema,
     problem_response,
     svg_response,
 )
@@ -157,15 +158,7 @@ LIST = _route(
     {
         200: json_response(
             "A page of orders",
-            {
-                "type": "object",
-                "required": ["data", "hasMore", "next"],
-                "properties": {
-                    "data": {"type": "array", "items": ORDER_SCHEMA},
-                    "hasMore": {"type": "boolean"},
-                    "next": {"type": ["string", "null"], "description": "Send it as `before`."},
-                },
-            },
+            page_schema(ORDER_SCHEMA, following="Send it as `before`."),
             {"data": [ORDER_EXAMPLE], "hasMore": False, "next": None},
         ),
         400: problem_response("A parameter is malformed", 400, "limit_invalid", "limit"),

@@ -4,7 +4,13 @@ from typing import Any, Final
 
 from fastapi import Response
 
-from oracle_api.documentation import INTERNAL, UNAVAILABLE, json_response, problem_response
+from oracle_api.documentation import (
+    INTERNAL,
+    UNAVAILABLE,
+    json_response,
+    page_schema,
+    problem_response,
+)
 
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
 PRICE_EXAMPLE: Final[dict[str, Any]] = {
@@ -56,15 +62,7 @@ HISTORY: Final = _route(
     {
         200: json_response(
             "A page of published prices, newest first",
-            {
-                "type": "object",
-                "required": ["data", "hasMore", "next"],
-                "properties": {
-                    "data": {"type": "array", "items": _PRICE_SCHEMA},
-                    "hasMore": {"type": "boolean"},
-                    "next": {"type": ["string", "null"]},
-                },
-            },
+            page_schema(_PRICE_SCHEMA),
             {"data": [PRICE_EXAMPLE], "hasMore": True, "next": "rnd_42"},
         ),
         400: problem_response("A parameter is malformed", 400, "before_invalid", "before"),

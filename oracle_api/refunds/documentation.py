@@ -10,6 +10,7 @@ from oracle_api.documentation import (
     MALFORMED,
     UNAVAILABLE,
     json_response,
+    page_schema,
     problem_response,
 )
 
@@ -69,15 +70,7 @@ REFUND_SCHEMA: dict[str, Any] = {
 _REFUND = json_response("The refund", REFUND_SCHEMA, REFUND_EXAMPLE)
 _PAGE = json_response(
     "A page of refunds",
-    {
-        "type": "object",
-        "required": ["data", "hasMore", "next"],
-        "properties": {
-            "data": {"type": "array", "items": REFUND_SCHEMA},
-            "hasMore": {"type": "boolean"},
-            "next": {"type": ["string", "null"], "description": "Send it as `before`."},
-        },
-    },
+    page_schema(REFUND_SCHEMA, following="Send it as `before`."),
     {"data": [REFUND_EXAMPLE], "hasMore": False, "next": None},
 )
 _NO_ORDER = problem_response("There is no such order", 404, "order_not_found", "id")

@@ -9,6 +9,7 @@ from oracle_api.documentation import (
     MALFORMED,
     UNAVAILABLE,
     json_response,
+    page_schema,
     problem_response,
 )
 from oracle_api.standing_orders.requests import EXAMPLE
@@ -78,15 +79,7 @@ LIST: Final = _route(
     {
         200: json_response(
             "A page, newest first",
-            {
-                "type": "object",
-                "required": ["data", "hasMore", "next"],
-                "properties": {
-                    "data": {"type": "array", "items": SCHEMA},
-                    "hasMore": {"type": "boolean"},
-                    "next": {"type": ["string", "null"]},
-                },
-            },
+            page_schema(SCHEMA),
             {"data": [STANDING_ORDER_EXAMPLE], "hasMore": False, "next": None},
         ),
         400: MALFORMED,

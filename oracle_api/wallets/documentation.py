@@ -9,6 +9,7 @@ from oracle_api.documentation import (
     MALFORMED,
     UNAVAILABLE,
     json_response,
+    page_schema,
     problem_response,
 )
 
@@ -47,15 +48,7 @@ _CHALLENGE_SCHEMA: Final[dict[str, Any]] = {
         "expiresAt": {"type": "string", "format": "date-time"},
     },
 }
-_PAGE_SCHEMA: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["data", "hasMore", "next"],
-    "properties": {
-        "data": {"type": "array", "items": _WALLET_SCHEMA},
-        "hasMore": {"type": "boolean"},
-        "next": {"type": ["string", "null"]},
-    },
-}
+_PAGE_SCHEMA: Final[dict[str, Any]] = page_schema(_WALLET_SCHEMA)
 _SHARED: Final = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
 
 

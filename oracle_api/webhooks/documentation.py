@@ -10,6 +10,7 @@ from oracle_api.documentation import (
     MALFORMED,
     UNAVAILABLE,
     json_response,
+    page_schema,
     problem_response,
 )
 from oracle_api.webhooks.message import PING
@@ -179,15 +180,7 @@ _WRONG_RANGE: Responses = {
 def _page(schema: dict[str, Any], example: Any, description: str) -> dict[str, Any]:
     return json_response(
         description,
-        {
-            "type": "object",
-            "required": ["data", "hasMore", "next"],
-            "properties": {
-                "data": {"type": "array", "items": schema},
-                "hasMore": {"type": "boolean"},
-                "next": _TEXT_OR_NULL | {"description": "What `before` takes."},
-            },
-        },
+        page_schema(schema, following="What `before` takes."),
         {"data": [example], "hasMore": False, "next": None},
     )
 
