@@ -1,14 +1,16 @@
 """Lists come in pages, newest first, each naming the cursor of the next."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ledger.errors import RejectedError
 
 MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 50
+
+Entry = TypeVar("Entry")
 
 
 def read_limit(text: str | None, *, default: int = DEFAULT_LIMIT) -> int:
@@ -45,6 +47,14 @@ def is_id(text: str, *, prefix: str) -> bool:
 @lru_cache(maxsize=64)
 def _id_pattern(prefix: str) -> re.Pattern[str]:
     return re.compile(rf"{re.escape(prefix)}_[0-9a-z]{{26}}", re.ASCII)
+
+
+def cut_page(
+    found: Sequence[Entry], limit: int, cursor: Callable[[Entry], str]
+) -> tuple[Sequence[Entry], str | None]:
+    """The page and the cursor of the next, if there is one: `found` was read up to `limit + 1`."""
+    page = found[:limit]
+    return page, cursor(page[-1]) if len(found) > limit else None
 
 
 def page_document(data: Sequence[Any], *, next_cursor: str | None) -> dict[str, Any]:

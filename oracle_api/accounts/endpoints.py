@@ -31,7 +31,7 @@ from oracle_api.accounts.requests import (
 from oracle_api.accounts.resource import account_document, api_key_document
 from oracle_api.accounts.service import AccountService, Actor
 from oracle_api.database import Database
-from oracle_api.pages import MAX_LIMIT, page_document, read_before, read_limit
+from oracle_api.pages import MAX_LIMIT, cut_page, page_document, read_before, read_limit
 from oracle_api.responses import json_of
 
 
@@ -114,8 +114,7 @@ class AccountRoutes:
         count, before_id = read_limit(limit), read_before(before, prefix="acc")
         async with self._database.reading() as connection:
             found = await list_accounts(connection, before_id=before_id, limit=count + 1)
-        page = found[:count]
-        next_cursor = page[-1].id if len(found) > count else None
+        page, next_cursor = cut_page(found, count, lambda one: one.id)
         return json_of(
             page_document([account_document(one) for one in page], next_cursor=next_cursor)
         )

@@ -9,7 +9,7 @@ from ledger.errors import RejectedError
 from ledger.store.audit_log import read_audit_page
 from oracle_api.audit_log.documentation import LIST_AUDIT_LOG
 from oracle_api.database import Database
-from oracle_api.pages import page_document, read_limit
+from oracle_api.pages import cut_page, page_document, read_limit
 from oracle_api.responses import json_of
 
 PATH: Final = "/api/v1/audit-log"
@@ -36,8 +36,7 @@ def audit_log_router(database: Database) -> APIRouter:
                 subject=subject,
                 limit=count + 1,
             )
-        page = found[:count]
-        next_cursor = str(page[-1].seq) if len(found) > count else None
+        page, next_cursor = cut_page(found, count, lambda one: str(one.seq))
         return json_of(
             page_document([entry_document(one) for one in page], next_cursor=next_cursor)
         )

@@ -17,7 +17,7 @@ from oracle_api.batches.documentation import LIST, OF_ORDER, PROOF, READ
 from oracle_api.batches.requests import (
     batch_not_found,
     read_batch_id,
-    read_dairy,
+    read_party,
     read_place,
     write_place,
 )
@@ -25,7 +25,7 @@ from oracle_api.batches.resource import write_attribution, write_batch
 from oracle_api.database import Database
 from oracle_api.orders.repository import PaidOrder, read_with_payments
 from oracle_api.orders.requests import order_not_found, read_order_id
-from oracle_api.pages import page_document, read_limit
+from oracle_api.pages import cut_page, page_document, read_limit
 from oracle_api.problems import UnavailableError
 from oracle_api.responses import JSON_TYPE, json_of
 
@@ -60,15 +60,13 @@ class BatchRoutes:
         before: Annotated[str | None, Query(max_length=64)] = None,
     ) -> Response:
         """Accepted batches, newest first."""
-        whose, most, place = read_dairy(dairy), read_limit(limit), read_place(before)
+        whose, most, place = read_party(dairy, param="dairy"), read_limit(limit), read_place(before)
         async with self._database.reading() as connection:
             depths = await read_depths(connection, self._chain_id)
             found = await list_batches(
                 connection, self._chain_id, dairy=whose, before=place, limit=most + 1
             )
-        page = found[:most]
-        last = page[-1] if len(found) > most else None
-        next_cursor = None if last is None else write_place(last.block_number, last.log_index)
+        page, next_cursor = cut_page(found, most, write_place)
         return json_of(
             page_document([write_batch(item, depths) for item in page], next_cursor=next_cursor)
         )

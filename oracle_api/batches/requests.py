@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address
+from ledger.store.batches import Batch
+from ledger.store.market import Offer, StoredPurchase
 
 _BATCH = re.compile(r"bat_([0-9a-f]{40})_([0-9a-f]{64})", re.ASCII)
 _PLACE = re.compile(r"pos_([0-9]{1,18})_([0-9]{1,9})", re.ASCII)
@@ -35,13 +37,13 @@ def batch_not_found() -> RejectedError:
     return RejectedError("batch_not_found", "there is no such batch", param="id")
 
 
-def read_dairy(text: str | None) -> str | None:
-    """A dairy's address, lower-case hex.
+def read_party(text: str | None, *, param: str) -> str | None:
+    """The address of a dairy or a supplier, lower-case hex.
 
     Raises:
         RejectedError: `address_invalid` or `address_checksum_wrong`.
     """
-    return None if text is None else "0x" + parse_address(text, param="dairy").hex()
+    return None if text is None else "0x" + parse_address(text, param=param).hex()
 
 
 def read_place(text: str | None) -> tuple[int, int] | None:
@@ -58,6 +60,6 @@ def read_place(text: str | None) -> tuple[int, int] | None:
     return int(match.group(1)), int(match.group(2))
 
 
-def write_place(block_number: int, log_index: int) -> str:
+def write_place(event: Batch | Offer | StoredPurchase) -> str:
     """The cursor that `read_place` reads."""
-    return f"pos_{block_number}_{log_index}"
+    return f"pos_{event.block_number}_{event.log_index}"

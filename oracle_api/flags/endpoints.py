@@ -20,7 +20,7 @@ from ledger.store.flags import (
 from ledger.store.pool import Connection
 from oracle_api.database import Database
 from oracle_api.flags.documentation import ACKNOWLEDGE_FLAG, CLEAR_FLAG, LIST_FLAGS, READ_FLAG
-from oracle_api.pages import is_id, page_document, read_before, read_limit
+from oracle_api.pages import cut_page, is_id, page_document, read_before, read_limit
 from oracle_api.responses import json_of
 from oracle_api.times import Clock, rfc3339, to_datetime
 
@@ -73,8 +73,7 @@ class FlagRoutes:
             found = await list_flags(
                 connection, status=status, before_id=before_id, limit=count + 1
             )
-        page = found[:count]
-        next_cursor = page[-1].id if len(found) > count else None
+        page, next_cursor = cut_page(found, count, lambda one: one.id)
         return json_of(page_document([_document(one) for one in page], next_cursor=next_cursor))
 
     async def read(self, flag_id: str) -> Response:

@@ -4,14 +4,13 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 
-from ledger.payment_uri import parse_address
 from ledger.store.market import list_offers, list_purchases
 from oracle_api.batches.endpoints import read_depths
-from oracle_api.batches.requests import read_place, write_place
+from oracle_api.batches.requests import read_party, read_place, write_place
 from oracle_api.database import Database
 from oracle_api.market.documentation import OFFERS, PURCHASES
 from oracle_api.market.resource import write_offer, write_purchase
-from oracle_api.pages import page_document, read_limit
+from oracle_api.pages import cut_page, page_document, read_limit
 from oracle_api.responses import json_of
 
 OFFERS_PATH: Final = "/api/v1/market/offers"
@@ -42,15 +41,14 @@ class MarketRoutes:
         self, supplier: Party = None, limit: Limit = None, before: Before = None
     ) -> Response:
         """Offers, newest first, of one supplier or of all."""
-        whose, most, place = _party(supplier, "supplier"), read_limit(limit), read_place(before)
+        whose = read_party(supplier, param="supplier")
+        most, place = read_limit(limit), read_place(before)
         async with self._database.reading() as connection:
             depths = await read_depths(connection, self._chain_id)
             found = await list_offers(
                 connection, self._chain_id, supplier=whose, before=place, limit=most + 1
             )
-        page = found[:most]
-        last = page[-1] if len(found) > most else None
-        next_cursor = None if last is None else write_place(last.block_number, last.log_index)
+        page, next_cursor = cut_page(found, most, write_place)
         return json_of(
             page_document([write_offer(item, depths) for item in page], next_cursor=next_cursor)
         )
@@ -63,7 +61,7 @@ class MarketRoutes:
         before: Before = None,
     ) -> Response:
         """Purchases, newest first, of one dairy, one supplier, or of all."""
-        buyer, seller = _party(dairy, "dairy"), _party(supplier, "supplier")
+        buyer, seller = read_party(dairy, param="dairy"), read_party(supplier, param="supplier")
         most, place = read_limit(limit), read_place(before)
         async with self._database.reading() as connection:
             depths = await read_depths(connection, self._chain_id)
@@ -75,13 +73,7 @@ class MarketRoutes:
                 before=place,
                 limit=most + 1,
             )
-        page = found[:most]
-        last = page[-1] if len(found) > most else None
-        next_cursor = None if last is None else write_place(last.block_number, last.log_index)
+        page, next_cursor = cut_page(found, most, write_place)
         return json_of(
             page_document([write_purchase(item, depths) for item in page], next_cursor=next_cursor)
         )
-
-
-def _party(text: str | None, param: str) -> str | None:
-    return None if text is None else "0x" + parse_address(text, param=param).hex()

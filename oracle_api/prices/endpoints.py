@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from ledger.store.prices import list_prices
 from oracle_api.batches.endpoints import read_depths
 from oracle_api.database import Database
-from oracle_api.pages import page_document, read_limit
+from oracle_api.pages import cut_page, page_document, read_limit
 from oracle_api.prices.documentation import FORECAST, HISTORY
 from oracle_api.prices.requests import read_horizon, read_round, write_round
 from oracle_api.prices.resource import write_forecast, write_price
@@ -49,8 +49,7 @@ class PriceRoutes:
             found = await list_prices(
                 connection, self._chain_id, before_round=place, limit=most + 1
             )
-        page = found[:most]
-        next_cursor = write_round(page[-1].round_id) if len(found) > most else None
+        page, next_cursor = cut_page(found, most, lambda one: write_round(one.round_id))
         return json_of(
             page_document([write_price(item, depths) for item in page], next_cursor=next_cursor)
         )

@@ -11,7 +11,7 @@ from ledger.store.refund_lists import list_refunds, list_refunds_of
 from oracle_api.access.principal import Principal
 from oracle_api.database import Database
 from oracle_api.orders.requests import read_order_id
-from oracle_api.pages import page_document, read_before, read_limit
+from oracle_api.pages import cut_page, page_document, read_before, read_limit
 from oracle_api.problems import UnavailableError
 from oracle_api.refunds.documentation import CANCEL, CREATE, LIST, LIST_OF_ORDER, READ, RECORD
 from oracle_api.refunds.requests import (
@@ -103,8 +103,7 @@ class RefundRoutes:
                 limit=wanted + 1,
             )
             depths = await self._depths(connection)
-        page = found[:wanted]
-        next_cursor = page[-1].id if len(found) > wanted else None
+        page, next_cursor = cut_page(found, wanted, lambda one: one.id)
         data = [write_refund(refund, depths) for refund in page]
         return json_of(page_document(data, next_cursor=next_cursor))
 

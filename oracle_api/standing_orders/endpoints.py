@@ -16,7 +16,7 @@ from ledger.store.standing_orders import (
 )
 from oracle_api.access.principal import Principal, Role
 from oracle_api.database import Database
-from oracle_api.pages import page_document, read_limit
+from oracle_api.pages import cut_page, page_document, read_limit
 from oracle_api.problems import UnavailableError
 from oracle_api.responses import json_of
 from oracle_api.settings import Settings
@@ -102,8 +102,7 @@ class StandingOrderRoutes:
                 before=place,
                 limit=most + 1,
             )
-        page = found[:most]
-        next_cursor = standing_order_id(page[-1].order) if len(found) > most else None
+        page, next_cursor = cut_page(found, most, lambda one: standing_order_id(one.order))
         documents = [write_standing_order(record, now=now) for record in page]
         return json_of(page_document(documents, next_cursor=next_cursor))
 

@@ -1,6 +1,7 @@
 """The routes about webhooks."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,7 +11,7 @@ from ledger.store.webhook_deliveries import Attempt
 from ledger.store.webhook_log import Delivery, list_attempts, list_deliveries
 from ledger.store.webhooks import Endpoint, list_endpoints
 from oracle_api.database import Database
-from oracle_api.pages import page_document, read_before, read_limit
+from oracle_api.pages import cut_page, page_document, read_before, read_limit
 from oracle_api.responses import json_of
 from oracle_api.times import Clock
 from oracle_api.webhooks import documentation as told
@@ -86,9 +87,9 @@ class WebhookRoutes:
                 before_id=read_before(before, prefix="whe"),
                 limit=count + 1,
             )
-            page = [await self._document(connection, one) for one in found[:count]]
-        following = found[count - 1].id if len(found) > count else None
-        return json_of(page_document(page, next_cursor=following))
+            page, next_cursor = cut_page(found, count, lambda one: one.id)
+            documents = [await self._document(connection, one) for one in page]
+        return json_of(page_document(documents, next_cursor=next_cursor))
 
     async def read(self, request: Request, webhook_id: str) -> Response:
         """One endpoint."""
@@ -155,9 +156,9 @@ class DeliveryRoutes:
                 before_id=read_delivery_before(before),
                 limit=count + 1,
             )
-            page = await _documents(connection, found[:count])
-        following = found[count - 1].id if len(found) > count else None
-        return json_of(page_document(page, next_cursor=following))
+            page, next_cursor = cut_page(found, count, lambda one: one.id)
+            documents = await _documents(connection, page)
+        return json_of(page_document(documents, next_cursor=next_cursor))
 
     async def redeliver(self, request: Request, webhook_id: str, delivery_id: str) -> Response:
         """Send a delivery again, whatever became of it."""
@@ -193,7 +194,7 @@ def _with_secret(endpoint: Endpoint, signers: list[Signer]) -> dict[str, Any]:
     return webhook_document(endpoint, signers) | {"secret": newest and newest.shared}
 
 
-async def _documents(connection: Connection, found: list[Delivery]) -> list[dict[str, Any]]:
+async def _documents(connection: Connection, found: Sequence[Delivery]) -> list[dict[str, Any]]:
     attempts: defaultdict[str, list[Attempt]] = defaultdict(list)
     for attempt in await list_attempts(connection, [one.id for one in found]):
         attempts[attempt.delivery_id].append(attempt)
