@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from devnet.home import write_private
 from devnet.oracle_client import OracleClient, SignIn, open_oracle
 from devnet.services import console_script, service_environment
 from ledger.errors import TransientError
@@ -38,9 +38,7 @@ class Accounts:
     def save(self, folder: Path) -> Path:
         """Write all of it to a file that only its owner can read."""
         path = folder / ACCOUNTS_NAME
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(self), file, indent=2)
+        write_private(path, json.dumps(asdict(self), indent=2))
         return path
 
 

@@ -1,13 +1,13 @@
 """The key with which a devnet's oracle signs attestations: made once, in the run's own folder."""
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from eth_account import Account
 
+from devnet.home import write_private
 from ledger.json_hex import to_hex
 
 KEYS_NAME = "attestation-keys.json"
@@ -28,7 +28,5 @@ def attestation_signer(folder: Path) -> bytes:
         "privateKey": to_hex(bytes(account.key)),
     }
     # The oracle refuses a file that others can read.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"format": _FORMAT, "keys": [key]}, file)
+    write_private(path, json.dumps({"format": _FORMAT, "keys": [key]}), is_new=True)
     return bytes.fromhex(account.address.removeprefix("0x"))

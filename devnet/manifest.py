@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from devnet.home import write_private
 from ledger.deployment import Deployment, Economy
 from ledger.errors import RejectedError
 from ledger.payment_uri import format_address, parse_address
@@ -138,7 +139,5 @@ def write_manifest(folder: Path, variables: Mapping[str, str]) -> Path:
         (path, json.dumps(dict(variables), indent=2) + "\n"),
         (folder / ENVIRONMENT_NAME, environment),
     ):
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
+        write_private(target, text)
     return path

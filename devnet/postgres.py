@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from devnet.home import write_private
 from devnet.ports import LOOPBACK, free_port
 from devnet.postgres_account import (
     postgres_account,
@@ -100,9 +101,7 @@ def _open_cluster(home: Path | None, log_path: Path | None) -> _Cluster:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     cluster = _Cluster(home, log_path or home / "log", account, temporary)
     if not cluster.password_path.exists():
-        descriptor = os.open(cluster.password_path, os.O_WRONLY | os.O_CREAT, mode=0o600)
-        with os.fdopen(descriptor, "w") as password_file:
-            password_file.write(secrets.token_urlsafe(24))
+        write_private(cluster.password_path, secrets.token_urlsafe(24))
     if account is not None:
         require_reachable(home, account)
         os.chown(home, account.uid, account.gid)

@@ -1,11 +1,11 @@
 """The account from which a devnet's oracle pays gas for others, made anew for each run."""
 
-import os
 from pathlib import Path
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from devnet.home import write_private
 from devnet.node import Node
 from devnet.transactions import Message, address_of, send
 from ledger.json_hex import to_hex
@@ -24,8 +24,6 @@ async def make_relayer(
     account = Account.create()
     path = folder / KEY_NAME
     # The oracle refuses a file that others can read.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(to_hex(bytes(account.key)))
+    write_private(path, to_hex(bytes(account.key)))
     await send(node, sponsor, Message(address_of(account), value_wei=GAS_WEI), chain_id=chain_id)
     return {"BILLCOIN_RELAYER_NODE_URL": node.url, "BILLCOIN_RELAYER_KEY_FILE": str(path)}

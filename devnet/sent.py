@@ -1,10 +1,9 @@
 """The signed transactions that a wallet has sent: a chain that reorganises may lose them."""
 
-import os
 import re
 from pathlib import Path
 
-from devnet.home import make_private
+from devnet.home import make_private, write_private
 from devnet.node import Node, Receipt
 from devnet.transactions import send_signed
 from ledger.errors import RejectedError
@@ -19,9 +18,7 @@ def keep_sent(home: Path, raw: bytes) -> None:
     path = _path(home, to_hex(keccak256(raw)))
     make_private(home)
     make_private(path.parent)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(to_hex(raw))
+    write_private(path, to_hex(raw))
 
 
 async def resend_sent(node: Node, home: Path, tx_hash: str) -> Receipt:

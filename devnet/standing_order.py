@@ -19,7 +19,7 @@ from contracts.standing_orders import (
     order_hash,
     standing_order_typed_data,
 )
-from devnet.home import make_private
+from devnet.home import make_private, write_private
 from devnet.node import Node
 from devnet.transactions import Message, address_of, require_success, send
 from ledger.errors import RejectedError
@@ -117,8 +117,7 @@ async def add_allowance(
 def save_order(home: Path, order: SignedOrder) -> Path:
     """Keep what was signed: whoever has it may collect it, so only its owner can read it."""
     path = make_private(home / _FOLDER) / f"{order.id}.json"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(order.body(), indent=2) + "\n")
+    write_private(path, json.dumps(order.body(), indent=2) + "\n")
     return path
 
 

@@ -5,6 +5,8 @@ import os
 import secrets
 from pathlib import Path
 
+from devnet.home import write_private
+
 KEYS_NAME = "webhook-keys"
 KEY_BYTES = 32
 
@@ -14,9 +16,7 @@ def webhook_variables(folder: Path) -> dict[str, str]:
     path = folder / KEYS_NAME
     if not path.exists():
         line = f"devnet {base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}\n"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(line)
+        write_private(path, line, is_new=True)
     ours = {
         "BILLCOIN_WEBHOOK_KEYS_FILE": str(path),
         "BILLCOIN_WEBHOOK_ALLOW_PRIVATE": "true",

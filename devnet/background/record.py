@@ -1,14 +1,13 @@
 """What is known of the devnet that runs: the record that `up` writes and the others read."""
 
 import json
-import os
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from devnet.background.identity import Identity
-from devnet.home import make_private
+from devnet.home import make_private, write_private
 from ledger.errors import RejectedError
 
 
@@ -99,9 +98,7 @@ class Folders:
 def write_record(folders: Folders, record: Record) -> None:
     """Replace the record as a whole: a reader sees the old one or the new one."""
     partial = folders.record.with_suffix(".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(json.dumps(record.fields(), indent=2) + "\n")
+    write_private(partial, json.dumps(record.fields(), indent=2) + "\n")
     partial.replace(folders.record)
 
 

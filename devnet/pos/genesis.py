@@ -7,6 +7,7 @@ from pathlib import Path
 
 from devnet.anvil import DEFAULT_CHAIN_ID
 from devnet.dev_accounts import dev_account
+from devnet.home import write_private
 
 RICH_ACCOUNTS = 10
 VALIDATORS = 8
@@ -42,8 +43,7 @@ def write_genesis(folder: Path, rules: Rules) -> GenesisFiles:
     files = GenesisFiles(folder / "genesis.json", folder / "rules.yaml", folder / "secret.hex")
     files.execution.write_text(json.dumps(execution_genesis(), indent=2) + "\n")
     files.rules.write_text(consensus_rules(rules))
-    files.secret.touch(mode=0o600)
-    files.secret.write_text(secrets.token_hex(32))
+    write_private(files.secret, secrets.token_hex(32))
     return files
 
 
