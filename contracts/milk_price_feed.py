@@ -5,6 +5,7 @@ from typing import NamedTuple, NewType
 
 from contracts import abi
 from contracts.artifact import Artifact, load_artifact
+from ledger.units import format_decimal, parse_decimal
 
 PRICE_DECIMALS = 8
 
@@ -44,6 +45,20 @@ class Round(NamedTuple):
     started_at_seconds: int
     updated_at_seconds: int
     answered_in_round: int
+
+
+def format_price(price: int) -> str:
+    """A price as a decimal."""
+    return format_decimal(price, decimals=PRICE_DECIMALS, min_decimals=2)
+
+
+def parse_price(text: str, *, param: str) -> Price:
+    """A decimal as a price.
+
+    Raises:
+        RejectedError: `amount_invalid`.
+    """
+    return Price(parse_decimal(text, decimals=PRICE_DECIMALS, param=param))
 
 
 def artifact() -> Artifact:

@@ -4,7 +4,6 @@ import asyncio
 from typing import Annotated
 
 import typer
-from eth_account.signers.local import LocalAccount
 
 from devnet.anvil import DEFAULT_CHAIN_ID
 from devnet.console import say_result
@@ -19,11 +18,11 @@ from devnet.dev_accounts import (
 from devnet.economy import open_economy
 from devnet.faucet import give
 from devnet.home import make_private, state_home
-from devnet.keystore import find_wallet, unlock_wallet
 from devnet.manifest import Manifest, load_manifest, write_manifest
 from devnet.node import open_node
+from devnet.parts import actor
 from devnet.transactions import address_of
-from devnet.wallet_commands import Json, ask_password
+from devnet.wallet_commands import Json
 from ledger.json_hex import to_hex
 from ledger.payment_uri import parse_address
 from ledger.units import parse_bill, parse_decimal
@@ -32,13 +31,6 @@ Signer = Annotated[
     str | None,
     typer.Option("--wallet", help="Sign with this wallet; by default the devnet's first account."),
 ]
-
-
-def _signer(wallet_name: str | None, chain_id: int) -> LocalAccount:
-    if wallet_name is None:
-        require_throwaway_chain(chain_id)
-        return dev_account(DEPLOYER_INDEX)
-    return unlock_wallet(find_wallet(state_home(), wallet_name), ask_password(wallet_name))
 
 
 def faucet(
@@ -54,7 +46,7 @@ def faucet(
     units = parse_bill(bill, param="bill")
     gas_wei = parse_decimal(gas, decimals=18, param="gas")
     manifest = load_manifest(state_home())
-    minter = _signer(wallet, manifest.deployment.chain_id)
+    minter = actor(wallet, dev_account(DEPLOYER_INDEX), manifest.deployment.chain_id)
 
     async def run() -> list[str]:
         async with open_node(manifest.node_http_url) as node:
@@ -136,7 +128,7 @@ def deploy(
     if unless_at is not None and asyncio.run(_has_code(rpc_url, unless_at)):
         say_result({"deployed": False}, f"there is a contract at {unless_at}", as_json=as_json)
         return
-    deployer = _signer(wallet, chain_id)
+    deployer = actor(wallet, dev_account(DEPLOYER_INDEX), chain_id)
     payee = _payee(treasury, chain_id)
     node_ws_url = rpc_url.replace("http", "ws", 1) if ws_url == "same" else ws_url
 

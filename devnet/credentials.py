@@ -49,6 +49,18 @@ def api_key_for(oracle_url: str, given: str | None, home: Path) -> str | None:
     return None
 
 
+def oracle_and_key(
+    oracle_url: str | None, api_key: str | None, home: Path
+) -> tuple[str, str | None]:
+    """The oracle that was given, else the one of the demo in `home`, and the key to show to it.
+
+    Raises:
+        RejectedError: `not_configured` or `oracle_insecure`.
+    """
+    url = oracle_url or oracle_url_of(home)
+    return url, api_key_for(url, api_key, home)
+
+
 def _stored(home: Path) -> dict[str, str]:
     path = home / MANIFEST_NAME
     stored: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}

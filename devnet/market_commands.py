@@ -110,7 +110,7 @@ class _Scene:
     def __init__(self, wallet: str | None, own: LocalAccount) -> None:
         self.manifest: Manifest = load_manifest(state_home())
         self.market = require_economy(self.manifest).milk_market
-        self.account = actor(wallet, own, self.manifest)
+        self.account = actor(wallet, own, self.manifest.deployment.chain_id)
 
     async def offer(
         self, description: str, units: Units, quantity: int, seconds: int, delivery_seconds: int

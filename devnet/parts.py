@@ -31,14 +31,14 @@ def require_economy(manifest: Manifest) -> Economy:
     return manifest.economy
 
 
-def actor(wallet_name: str | None, own: LocalAccount, manifest: Manifest) -> LocalAccount:
+def actor(wallet_name: str | None, own: LocalAccount, chain_id: int) -> LocalAccount:
     """The wallet of that name, or the devnet's own account where everybody may know its key.
 
     Raises:
         RejectedError: `wallet_needed` on a chain that is no local devnet.
     """
     if wallet_name is None:
-        require_throwaway_chain(manifest.deployment.chain_id)
+        require_throwaway_chain(chain_id)
         return own
     return unlock_wallet(find_wallet(state_home(), wallet_name), ask_password(wallet_name))
 

@@ -9,7 +9,7 @@ from eth_account.signers.local import LocalAccount
 from contracts import milk_price_feed
 from contracts.abi import call_data
 from contracts.followed import Contract
-from contracts.milk_price_feed import PRICE_DECIMALS, Price
+from contracts.milk_price_feed import Price, format_price, parse_price
 from devnet.console import say_result
 from devnet.dev_accounts import REPORTER_INDEXES, economy_accounts, require_throwaway_chain
 from devnet.home import state_home
@@ -20,7 +20,6 @@ from devnet.transactions import Message, require_success, send
 from devnet.wallet_commands import Json
 from ledger.contract_event import ContractEvent
 from ledger.json_hex import to_hex
-from ledger.units import format_decimal, parse_decimal
 
 # The report that closes a round does more than an estimate before it can see.
 _REPORT_GAS = 400_000
@@ -44,7 +43,7 @@ def report(
     """
     manifest = load_manifest(state_home())
     require_throwaway_chain(manifest.deployment.chain_id)
-    units = Price(parse_decimal(price, decimals=PRICE_DECIMALS, param="price"))
+    units = parse_price(price, param="price")
     accounts = economy_accounts().reporters[:reporters]
     result = asyncio.run(_report(manifest, units, accounts))
     say_result(result, _words(result), as_json=as_json)
@@ -65,11 +64,13 @@ async def _report(
             told |= await events_of(node, tx_hash, Contract.MILK_PRICE_FEED, feed)
     published, held = told.get("AnswerUpdated"), told.get("PriceHeld")
     return {
-        "reported": _decimal(price),
+        "reported": format_price(price),
         "reports": len(accounts),
-        "published": None if published is None else _decimal(int(published.arguments["current"])),
+        "published": None
+        if published is None
+        else format_price(int(published.arguments["current"])),
         "round": None if published is None else published.arguments["roundId"],
-        "held": None if held is None else _decimal(int(held.arguments["price"])),
+        "held": None if held is None else format_price(int(held.arguments["price"])),
         "txHashes": [to_hex(tx_hash) for tx_hash in hashes],
     }
 
@@ -80,10 +81,6 @@ async def _send(
     message = Message(feed, call_data(milk_price_feed.artifact(), "report", price))
     chain_id = manifest.deployment.chain_id
     return await send(node, account, message, chain_id=chain_id, gas_limit=_REPORT_GAS)
-
-
-def _decimal(price: int) -> str:
-    return format_decimal(price, decimals=PRICE_DECIMALS, min_decimals=2)
 
 
 def _words(result: dict[str, Any]) -> str:

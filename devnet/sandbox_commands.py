@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from devnet.console import say_result
-from devnet.credentials import api_key_for, oracle_url_of
+from devnet.credentials import oracle_and_key
 from devnet.home import state_home
 from devnet.manifest import load_manifest
 from devnet.wallet_commands import Json
@@ -48,8 +48,8 @@ def sandbox(
         names = ", ".join(SITUATIONS)
         raise RejectedError("situation_unknown", f"{situation} is none of: {names}")
     home = state_home()
-    manifest, oracle_url = load_manifest(home), oracle or oracle_url_of(home)
-    key = api_key_for(oracle_url, api_key, home)
+    manifest = load_manifest(home)
+    oracle_url, key = oracle_and_key(oracle, api_key, home)
     done = asyncio.run(produce(chosen, manifest, oracle_url=oracle_url, api_key=key))
     say_result(done, _describe(done), as_json=as_json)
 

@@ -10,7 +10,7 @@ from eth_account.signers.local import LocalAccount
 
 from contracts import billcoin, standing_orders
 from contracts.abi import call_data
-from contracts.milk_price_feed import PRICE_DECIMALS, Price
+from contracts.milk_price_feed import format_price, parse_price
 from contracts.standing_orders import (
     PriceMode,
     StandingOrder,
@@ -25,7 +25,7 @@ from devnet.transactions import Message, address_of, require_success, send
 from ledger.errors import RejectedError
 from ledger.json_hex import read_data, to_hex
 from ledger.payment_uri import format_address, parse_address
-from ledger.units import UINT256_MAX, format_bill, format_decimal, parse_bill, parse_decimal
+from ledger.units import UINT256_MAX, format_bill, parse_bill
 
 _FOLDER = "standing-orders"
 _MODES = {PriceMode.FIXED: "fixed", PriceMode.ALL_MILK: "all_milk"}
@@ -54,9 +54,9 @@ class SignedOrder:
             "litres": format_bill(terms.litres),
             "periodSeconds": terms.period_seconds,
             "priceMode": _MODES[terms.price_mode],
-            "fixedPrice": price_text(terms.fixed_price),
-            "maxPrice": price_text(terms.max_price),
-            "rate": price_text(terms.rate),
+            "fixedPrice": format_price(terms.fixed_price),
+            "maxPrice": format_price(terms.max_price),
+            "rate": format_price(terms.rate),
             "startsAt": terms.starts_at_seconds,
             "endsAt": terms.ends_at_seconds,
             "nonce": str(terms.nonce),
@@ -70,20 +70,6 @@ class SignedOrder:
         return call_data(
             standing_orders.artifact(), "collect", [(order_argument(self.terms), parts)]
         )
-
-
-def price_text(price: int) -> str:
-    """A price as a decimal."""
-    return format_decimal(price, decimals=PRICE_DECIMALS, min_decimals=2)
-
-
-def parse_price(text: str, *, param: str) -> Price:
-    """A decimal as a price.
-
-    Raises:
-        RejectedError: `amount_invalid`.
-    """
-    return Price(parse_decimal(text, decimals=PRICE_DECIMALS, param=param))
 
 
 def sign_order(

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from contracts.followed import Contract
-from contracts.milk_price_feed import Price
+from contracts.milk_price_feed import Price, format_price, parse_price
 from contracts.standing_orders import PriceMode, StandingOrder, most_units_a_period
 from devnet.console import EXIT_REJECTED, say_result
-from devnet.credentials import api_key_for, oracle_url_of
+from devnet.credentials import oracle_and_key
 from devnet.dev_accounts import DEPLOYER_INDEX, dev_account
 from devnet.home import state_home
 from devnet.keystore import DEFAULT_WALLET, Wallet, find_wallet, unlock_wallet
@@ -24,8 +24,6 @@ from devnet.sensor import chain_time
 from devnet.standing_order import (
     add_allowance,
     load_order,
-    parse_price,
-    price_text,
     save_order,
     sign_order,
 )
@@ -115,7 +113,7 @@ def sign(
     )
     if wishes.rate == 0:
         raise RejectedError("amount_invalid", "the rate is zero", param="rate")
-    asked, key = _asked(oracle, api_key)
+    asked, key = oracle_and_key(oracle, api_key, state_home())
     signing = _Signing(wishes, find_wallet(state_home(), name), asked, key)
     result = asyncio.run(signing.run(asks=not yes))
     words = f"{result['id']} is registered; at most {result['mostPerPeriod']} BILL a period"
@@ -168,7 +166,7 @@ def show(
     order_id: Id, *, oracle: Oracle = None, api_key: ApiKey = None, as_json: Json = False
 ) -> None:
     """Ask the oracle what was collected, and what its keeper did last and why not."""
-    asked, key = _asked(oracle, api_key)
+    asked, key = oracle_and_key(oracle, api_key, state_home())
 
     async def ask() -> dict[str, Any]:
         async with open_oracle(asked, api_key=key) as client:
@@ -199,7 +197,7 @@ def collect(
     home = state_home()
     manifest, order = load_manifest(home), load_order(home, order_id)
     contract = require_economy(manifest).standing_orders
-    sender = actor(wallet, dev_account(DEPLOYER_INDEX), manifest)
+    sender = actor(wallet, dev_account(DEPLOYER_INDEX), manifest.deployment.chain_id)
 
     async def run() -> dict[str, Any]:
         async with open_node(manifest.node_http_url) as node:
@@ -238,7 +236,7 @@ def _outcome(told: dict[str, dict[str, Any]]) -> dict[str, Any]:
             "refusal": None,
             "period": int(said["period"]),
             "bill": format_bill(Units(int(said["units"]))),
-            "price": price_text(int(said["price"])),
+            "price": format_price(int(said["price"])),
         }
     said = told.get("CollectionSkipped") or told["CollectionRefused"]
     period = said.get("period")
@@ -256,19 +254,12 @@ def _describe(terms: StandingOrder) -> str:
     price = (
         "the all-milk price"
         if terms.price_mode is PriceMode.ALL_MILK
-        else f"RM {price_text(terms.fixed_price)}"
+        else f"RM {format_price(terms.fixed_price)}"
     )
     return (
         f"Pay for {format_bill(terms.litres)} l every {terms.period_seconds} s\n"
         f"  from   {format_address(terms.payer)}\n"
         f"  to     {format_address(terms.merchant)}\n"
-        f"  price  {price} a litre, at most RM {price_text(terms.max_price)}\n"
+        f"  price  {price} a litre, at most RM {format_price(terms.max_price)}\n"
         f"  most   {format_bill(most_units_a_period(terms))} BILL a period"
     )
-
-
-def _asked(oracle: str | None, api_key: str | None) -> tuple[str, str | None]:
-    """The oracle to ask, by default the demo's, and the key to show to it."""
-    home = state_home()
-    url = oracle or oracle_url_of(home)
-    return url, api_key_for(url, api_key, home)

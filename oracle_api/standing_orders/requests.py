@@ -16,12 +16,12 @@ from pydantic import (
 )
 
 from contracts import standing_orders
-from contracts.milk_price_feed import PRICE_DECIMALS
+from contracts.milk_price_feed import parse_price
 from contracts.standing_orders import PriceMode, order_hash, standing_order_typed_data
 from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address
 from ledger.store.standing_orders import SignedStandingOrder
-from ledger.units import UINT256_MAX, parse_bill, parse_decimal
+from ledger.units import UINT256_MAX, parse_bill
 from oracle_api.forms import ADDRESS, BILL, PRICE, SIGNATURE, UINT, WHOLE
 from oracle_api.standing_orders.terms import signed_terms
 
@@ -149,7 +149,7 @@ def standing_order_not_found() -> RejectedError:
 
 
 def _price(text: str, param: str) -> int:
-    price = parse_decimal(text, decimals=PRICE_DECIMALS, param=param)
+    price = parse_price(text, param=param)
     if price > MAX_PRICE:
         raise RejectedError("amount_invalid", f"{param} is more than a million", param=param)
     return price

@@ -3,12 +3,12 @@
 from enum import StrEnum
 from typing import Any
 
-from contracts.milk_price_feed import PRICE_DECIMALS
+from contracts.milk_price_feed import format_price
 from contracts.standing_orders import PriceMode, most_units_a_period
 from ledger.json_hex import to_hex
 from ledger.payment_uri import format_address
 from ledger.store.standing_orders import SignedStandingOrder, StandingRecord
-from ledger.units import Units, format_bill, format_decimal
+from ledger.units import Units, format_bill
 from oracle_api.standing_orders.terms import period_at, signed_terms
 from oracle_api.times import rfc3339, rfc3339_seconds
 
@@ -51,9 +51,9 @@ def write_standing_order(record: StandingRecord, *, now: int) -> dict[str, Any]:
         "litres": format_bill(Units(order.litres)),
         "periodSeconds": order.period_seconds,
         "priceMode": "fixed" if order.price_mode == PriceMode.FIXED else "all_milk",
-        "fixedPrice": _price(order.fixed_price),
-        "maxPrice": _price(order.max_price),
-        "rate": _price(order.rate),
+        "fixedPrice": format_price(order.fixed_price),
+        "maxPrice": format_price(order.max_price),
+        "rate": format_price(order.rate),
         "mostPerPeriod": format_bill(most_units_a_period(signed_terms(order))),
         "startsAt": rfc3339_seconds(order.starts_at),
         "endsAt": rfc3339_seconds(order.ends_at),
@@ -83,7 +83,3 @@ def _attempt(record: StandingRecord) -> dict[str, Any] | None:
         "txHash": record.last_tx_hash and to_hex(record.last_tx_hash),
         "attemptedAt": rfc3339(record.last_attempted_at),
     }
-
-
-def _price(price: int) -> str:
-    return format_decimal(price, decimals=PRICE_DECIMALS, min_decimals=2)
