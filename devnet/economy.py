@@ -19,9 +19,10 @@ from contracts.abi import call_data
 from contracts.milk_market import SupplierKind
 from contracts.milk_price_feed import PRICE_DECIMALS, Policy
 from contracts.minting_module import HTST, LTLT
+from devnet import token_calls
 from devnet.dev_accounts import EconomyAccounts
 from devnet.node import Node
-from devnet.transactions import Message, address_of, require_success, send
+from devnet.transactions import Message, address_of, require_success, send, send_in_order
 from ledger.deployment import Economy
 from ledger.json_hex import read_quantity
 from ledger.keccak import keccak256
@@ -198,7 +199,7 @@ async def open_economy(
     timestamp = read_quantity((await node.head())["timestamp"], field="timestamp")
     year = datetime.fromtimestamp(timestamp, UTC).year
     report = call_data(milk_price_feed.artifact(), "report", FIRST_PRICE)
-    allowance = call_data(billcoin.artifact(), "approve", economy.milk_market, UINT256_MAX)
+    allowance = token_calls.approve(economy.milk_market, UINT256_MAX)
     plans: list[tuple[LocalAccount, Sequence[Message]]] = [
         (accounts.regulator, tuple(_approvals(economy, accounts, year))),
         (accounts.dairy, (Message(token, allowance),)),
@@ -208,7 +209,10 @@ async def open_economy(
         ),
     ]
     hashes = await asyncio.gather(
-        *(_send_in_order(node, account, messages, chain_id) for account, messages in plans)
+        *(
+            send_in_order(node, account, messages, chain_id=chain_id, gas_limit=_CALL_GAS)
+            for account, messages in plans
+        )
     )
     for tx_hash in (found for some in hashes for found in some):
         require_success(await node.receipt(tx_hash))
@@ -227,15 +231,3 @@ def _approvals(economy: Economy, accounts: EconomyAccounts, year: int) -> Iterat
     supplier = address_of(accounts.supplier)
     data = call_data(market, "approve_supplier", supplier, int(SupplierKind.FEED))
     yield Message(economy.milk_market, data)
-
-
-async def _send_in_order(
-    node: Node, account: LocalAccount, messages: Sequence[Message], chain_id: int
-) -> list[bytes]:
-    nonce = await node.quantity("eth_getTransactionCount", account.address, "pending")
-    return [
-        await send(
-            node, account, message, chain_id=chain_id, nonce=nonce + place, gas_limit=_CALL_GAS
-        )
-        for place, message in enumerate(messages)
-    ]

@@ -6,7 +6,7 @@ from eth_account.signers.local import LocalAccount
 
 from devnet import token_calls
 from devnet.node import Node, Receipt
-from devnet.transactions import Message, require_success, send
+from devnet.transactions import Message, require_success, send_in_order
 from ledger.deployment import Deployment
 from ledger.units import Units
 
@@ -30,10 +30,6 @@ async def give(
         messages.append(Message(deployment.token, token_calls.mint(recipient, units)))
     if gas_wei:
         messages.append(Message(recipient, value_wei=gas_wei))
-    nonce = await node.quantity("eth_getTransactionCount", minter.address, "pending")
-    hashes = [
-        await send(node, minter, message, chain_id=deployment.chain_id, nonce=nonce + position)
-        for position, message in enumerate(messages)
-    ]
+    hashes = await send_in_order(node, minter, messages, chain_id=deployment.chain_id)
     receipts = await asyncio.gather(*(node.receipt(tx_hash) for tx_hash in hashes))
     return [require_success(receipt) for receipt in receipts]

@@ -6,14 +6,15 @@ from typing import Annotated, Any
 import typer
 from eth_account.signers.local import LocalAccount
 
-from contracts import billcoin, milk_market
+from contracts import milk_market
 from contracts.abi import call_data
 from contracts.followed import Contract
+from devnet import token_calls
 from devnet.console import say_result
 from devnet.dev_accounts import economy_accounts
 from devnet.home import state_home
 from devnet.manifest import Manifest, load_manifest
-from devnet.node import Node, open_node
+from devnet.node import Node, Receipt, open_node
 from devnet.parts import actor, events_of, require_economy
 from devnet.sensor import chain_time
 from devnet.transactions import Message, address_of, require_success, send
@@ -169,29 +170,27 @@ class _Scene:
 
     async def _allow(self, node: Node, units: int) -> None:
         """Approve what the purchase takes, where the dairy has not approved as much already."""
-        token, bill = self.manifest.deployment.token, billcoin.artifact()
-        owner = address_of(self.account)
-        data = call_data(bill, "allowance", owner, self.market)
-        if int.from_bytes(await node.read_contract(token, data)) >= units:
-            return
-        message = Message(token, call_data(bill, "approve", self.market, units))
+        token, owner = self.manifest.deployment.token, address_of(self.account)
+        if await token_calls.allowance(node, token, owner, self.market) < units:
+            await self._send(node, Message(token, token_calls.approve(self.market, units)))
+
+    async def _send(self, node: Node, message: Message) -> Receipt:
+        """Send it and wait for its block."""
         chain_id = self.manifest.deployment.chain_id
         tx_hash = await send(node, self.account, message, chain_id=chain_id)
-        require_success(await node.receipt(tx_hash))
+        return require_success(await node.receipt(tx_hash))
 
     async def _call(
         self, node: Node, event_name: str, function: str, *arguments: Any
     ) -> tuple[ContractEvent, dict[str, Any]]:
         """Call the market and find what it said; the node's refusal has the contract's words."""
         message = Message(self.market, call_data(milk_market.artifact(), function, *arguments))
-        chain_id = self.manifest.deployment.chain_id
-        tx_hash = await send(node, self.account, message, chain_id=chain_id)
-        receipt = require_success(await node.receipt(tx_hash))
-        told = await events_of(node, tx_hash, Contract.MILK_MARKET, self.market)
+        receipt = await self._send(node, message)
+        told = await events_of(node, receipt.tx_hash, Contract.MILK_MARKET, self.market)
         if event_name not in told:
-            raise CorruptError(f"{to_hex(tx_hash)} has no event {event_name}")
+            raise CorruptError(f"{to_hex(receipt.tx_hash)} has no event {event_name}")
         return told[event_name], {
             "by": format_address(address_of(self.account)),
-            "txHash": to_hex(tx_hash),
+            "txHash": to_hex(receipt.tx_hash),
             "blockNumber": receipt.block_number,
         }

@@ -8,7 +8,7 @@ from typing import Any
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 
-from contracts import billcoin, standing_orders
+from contracts import standing_orders
 from contracts.abi import call_data
 from contracts.milk_price_feed import format_price, parse_price
 from contracts.standing_orders import (
@@ -19,6 +19,7 @@ from contracts.standing_orders import (
     order_hash,
     standing_order_typed_data,
 )
+from devnet import token_calls
 from devnet.home import make_private, write_private
 from devnet.node import Node
 from devnet.transactions import Message, address_of, require_success, send
@@ -89,12 +90,11 @@ async def add_allowance(
     Returns:
         The hash of the transaction, which is in a block.
     """
-    bill, owner = billcoin.artifact(), address_of(payer)
-    answer = await node.read_contract(token, call_data(bill, "allowance", owner, to))
+    allowed = await token_calls.allowance(node, token, address_of(payer), to)
     seconds = terms.ends_at_seconds - terms.starts_at_seconds
     periods = -(-seconds // terms.period_seconds)
-    units = int.from_bytes(answer) + most_units_a_period(terms) * periods
-    message = Message(token, call_data(bill, "approve", to, min(units, UINT256_MAX)))
+    units = allowed + most_units_a_period(terms) * periods
+    message = Message(token, token_calls.approve(to, min(units, UINT256_MAX)))
     tx_hash = await send(node, payer, message, chain_id=chain_id)
     require_success(await node.receipt(tx_hash))
     return tx_hash

@@ -52,6 +52,17 @@ def transfer_with_authorization(
     )
 
 
+def approve(spender: bytes, units: int) -> bytes:
+    """Call data that lets `spender` take so much from the sender."""
+    return _call("approve", "address,uint256", spender, units)
+
+
+async def allowance(node: Node, token: bytes, owner: bytes, spender: bytes) -> Units:
+    """How much `spender` may take from `owner` at the head."""
+    data = _call("allowance", "address,address", owner, spender)
+    return Units(int.from_bytes(await node.read_contract(token, data)))
+
+
 async def balance(node: Node, token: bytes, holder: bytes) -> Units:
     """How much BILL `holder` has at the head.
 

@@ -1,6 +1,6 @@
 """Sign and send a transaction (EIP-1559) from an account whose key we hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from eth_account.signers.local import LocalAccount
@@ -88,6 +88,24 @@ async def send(
     if keep is not None:
         keep(raw)
     return await send_signed(node, raw)
+
+
+async def send_in_order(
+    node: Node,
+    sender: LocalAccount,
+    messages: Sequence[Message],
+    *,
+    chain_id: int,
+    gas_limit: int | None = None,
+) -> list[bytes]:
+    """Send one after the other, without waiting for blocks; see `send`."""
+    nonce = await node.quantity("eth_getTransactionCount", sender.address, "pending")
+    return [
+        await send(
+            node, sender, message, chain_id=chain_id, nonce=nonce + place, gas_limit=gas_limit
+        )
+        for place, message in enumerate(messages)
+    ]
 
 
 async def send_signed(node: Node, raw: bytes) -> bytes:
