@@ -2,7 +2,14 @@
 
 from typing import Any, Final
 
-from pydantic import BeforeValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+class StrictRequest(BaseModel):
+    """A body that is taken as it was written: nothing more in it, nothing converted or changed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
 
 ADDRESS: Final[dict[str, Any]] = {
     "type": "string",

@@ -3,35 +3,23 @@
 import re
 from typing import Annotated, Final
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StringConstraints,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
 from oracle_api.access.passwords import MAX_CHARACTERS, MIN_CHARACTERS
 from oracle_api.access.principal import Role, Scope
 from oracle_api.accounts.service import DEFAULT_KEY_DAYS, MAX_KEY_DAYS
-from oracle_api.forms import WHOLE
+from oracle_api.forms import WHOLE, StrictRequest
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9._@-]{1,63}$"
 STORE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 
 _NAME: Final = re.compile(NAME_PATTERN, re.ASCII)
 _STORE: Final = re.compile(STORE_PATTERN, re.ASCII)
-_STRICT: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 _TILL_NEEDS_STORE: Final[dict[str, JsonValue]] = {
     "if": {"properties": {"roles": {"contains": {"const": "till"}}}},
     "then": {"required": ["storeId"], "properties": {"storeId": {"type": "string"}}},
 }
-_WITH_ROLES: Final = ConfigDict(
-    extra="forbid", strict=True, frozen=True, json_schema_extra=_TILL_NEEDS_STORE
-)
 
 
 def _each_once(values: list[Role] | list[Scope]) -> list[Role] | list[Scope]:
@@ -63,13 +51,10 @@ KeyName = Annotated[
 ]
 
 
-class NewAccountRequest(BaseModel):
+class NewAccountRequest(StrictRequest):
     """An account to be made."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra=_TILL_NEEDS_STORE
         | {"examples": [{"name": "till-3", "roles": ["till"], "storeId": "cafeteria"}]},
     )
@@ -80,13 +65,10 @@ class NewAccountRequest(BaseModel):
     password: Password | None = None
 
 
-class RolesRequest(BaseModel):
+class RolesRequest(StrictRequest):
     """The roles that an account shall have from now on."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra=_TILL_NEEDS_STORE
         | {"examples": [{"roles": ["till", "finance"], "storeId": "cafeteria"}]},
     )
@@ -95,26 +77,20 @@ class RolesRequest(BaseModel):
     storeId: StoreId | None = None  # noqa: N815 - as JSON names it
 
 
-class PasswordRequest(BaseModel):
+class PasswordRequest(StrictRequest):
     """An account's new password."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={"examples": [{"password": "correct horse battery"}]},
     )
 
     password: Password
 
 
-class NewApiKeyRequest(BaseModel):
+class NewApiKeyRequest(StrictRequest):
     """An API key to be made."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={
             "examples": [{"name": "production server", "scopes": ["payments:validate"]}]
         },

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import ConfigDict, StringConstraints
 
 from ledger.audit_chain import AuditEntry
 from ledger.errors import RejectedError
@@ -20,18 +20,16 @@ from ledger.store.flags import (
 from ledger.store.pool import Connection
 from oracle_api.database import Database
 from oracle_api.flags.documentation import ACKNOWLEDGE_FLAG, CLEAR_FLAG, LIST_FLAGS, READ_FLAG
+from oracle_api.forms import StrictRequest
 from oracle_api.pages import cut_page, is_id, page_document, read_before, read_limit
 from oracle_api.responses import json_of
 from oracle_api.times import Clock, rfc3339, to_datetime
 
 
-class ClearRequest(BaseModel):
+class ClearRequest(StrictRequest):
     """Why a flag is closed."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={"examples": [{"note": "the till was restarted too often"}]},
     )
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from ledger.errors import RejectedError
-from oracle_api.forms import WHOLE
+from oracle_api.forms import WHOLE, StrictRequest
 from oracle_api.orders.requests import StudentId
 from oracle_api.pages import is_id
 
@@ -13,13 +13,10 @@ MAX_COUPONS = 50
 MAX_POSTINGS = 100
 
 
-class BalanceRequest(BaseModel):
+class BalanceRequest(StrictRequest):
     """Whose points; in a body, since addresses end up in the logs of every proxy."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={"examples": [{"studentId": "1211103456"}]},
     )
 

@@ -5,18 +5,12 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import orjson
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    WithJsonSchema,
-)
+from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
 from ledger.order import Status
 from ledger.units import Sen, parse_myr
-from oracle_api.forms import ORDER_MYR, SKU, WHOLE
+from oracle_api.forms import ORDER_MYR, SKU, WHOLE, StrictRequest
 from oracle_api.pages import is_id, read_before
 
 MAX_ITEMS = 50
@@ -34,22 +28,17 @@ AmountMyr = Annotated[str, StringConstraints(max_length=20), WithJsonSchema(ORDE
 StudentId = Annotated[str, StringConstraints(max_length=32, pattern=_STUDENT_ID_PATTERN)]
 
 
-class Item(BaseModel):
+class Item(StrictRequest):
     """So many of one product."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     sku: Annotated[str, StringConstraints(min_length=1, max_length=64), WithJsonSchema(SKU)]
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY), WHOLE]
 
 
-class NewOrderRequest(BaseModel):
+class NewOrderRequest(StrictRequest):
     """An order to be made: either items of the catalogue or an amount in ringgit."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={
             "oneOf": [
                 {

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Annotated, Final
 
 import orjson
-from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import ConfigDict, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address
 from ledger.refund import RefundReason, RefundStatus
 from ledger.units import Units, parse_bill
-from oracle_api.forms import ADDRESS, BILL, TX_HASH
+from oracle_api.forms import ADDRESS, BILL, TX_HASH, StrictRequest
 from oracle_api.pages import is_id
 
 MAX_NOTE: Final = 500
@@ -30,13 +30,10 @@ Note = Annotated[
 ]
 
 
-class NewRefundRequest(BaseModel):
+class NewRefundRequest(StrictRequest):
     """A refund to be made: how much, to whom, and why."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={
             "examples": [
                 {
@@ -63,26 +60,20 @@ class NewRefundRequest(BaseModel):
         return orjson.dumps(self.model_dump(), option=orjson.OPT_SORT_KEYS)
 
 
-class TransactionRequest(BaseModel):
+class TransactionRequest(StrictRequest):
     """The transaction that somebody sent from the treasury for a refund."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={"examples": [{"txHash": "0x" + "5c" * 32}]},
     )
 
     txHash: Annotated[str, StringConstraints(max_length=100), WithJsonSchema(TX_HASH)]  # noqa: N815
 
 
-class CancellationRequest(BaseModel):
+class CancellationRequest(StrictRequest):
     """Why a refund is not to be made after all."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={"examples": [{"note": "asked for twice by mistake"}]},
     )
 

@@ -3,10 +3,10 @@
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
-from oracle_api.forms import ADDRESS, BYTES32, ORDER_ID, SIGNATURE, UINT
+from oracle_api.forms import ADDRESS, BYTES32, ORDER_ID, SIGNATURE, UINT, StrictRequest
 
 Text = Annotated[str, StringConstraints(max_length=200)]
 
@@ -23,16 +23,13 @@ EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
-class SubmitRequest(BaseModel):
+class SubmitRequest(StrictRequest):
     """An ERC-3009 authorisation for an order; `to` is the order's address and is not sent.
 
     Numbers are strings, as in the signed message: JSON numbers lose digits.
     """
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         populate_by_name=False,
         json_schema_extra={"examples": [{**EXAMPLE}]},
     )

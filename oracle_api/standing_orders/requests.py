@@ -6,14 +6,7 @@ from typing import Annotated, Final, Literal
 
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StringConstraints,
-    WithJsonSchema,
-)
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints, WithJsonSchema
 
 from contracts import standing_orders
 from contracts.milk_price_feed import parse_price
@@ -22,7 +15,7 @@ from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address
 from ledger.store.standing_orders import SignedStandingOrder
 from ledger.units import UINT256_MAX, parse_bill
-from oracle_api.forms import ADDRESS, BILL, PRICE, SIGNATURE, UINT, WHOLE
+from oracle_api.forms import ADDRESS, BILL, PRICE, SIGNATURE, UINT, WHOLE, StrictRequest
 from oracle_api.standing_orders.terms import signed_terms
 
 SHORTEST_PERIOD_SECONDS: Final = 60
@@ -57,12 +50,10 @@ EXAMPLE: Final[dict[str, JsonValue]] = {
 }
 
 
-class NewStandingOrderRequest(BaseModel):
+class NewStandingOrderRequest(StrictRequest):
     """The signed terms; amounts as decimals, times in Unix seconds, as the message has them."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, json_schema_extra={"examples": [EXAMPLE]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     payer: Annotated[Text, WithJsonSchema(ADDRESS)]
     merchant: Annotated[Text, WithJsonSchema(ADDRESS)]

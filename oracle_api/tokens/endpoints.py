@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import ConfigDict, StringConstraints
 
 from ledger.errors import RejectedError
 from oracle_api.access.access_tokens import LIFETIME_SECONDS
@@ -12,6 +12,7 @@ from oracle_api.access.passwords import MAX_CHARACTERS
 from oracle_api.access.settings import is_loopback
 from oracle_api.access.token_keys import TokenKeys
 from oracle_api.budgets.policy import spender_of
+from oracle_api.forms import StrictRequest
 from oracle_api.responses import json_of
 from oracle_api.tokens.documentation import GRANT, JWKS, REVOKE
 from oracle_api.tokens.service import Granted, TokenService
@@ -27,13 +28,10 @@ _ACCESS_COOKIE_PATH: Final = "/api/v1"
 _Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class GrantRequest(BaseModel):
+class GrantRequest(StrictRequest):
     """A sign-in or a renewal, with the names of OAuth 2.0 (RFC 6749)."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={
             "examples": [
                 {"grant_type": "password", "username": "ada", "password": "correct horse battery"},
@@ -74,13 +72,10 @@ class GrantRequest(BaseModel):
     session: Literal["cookie"] | None = None
 
 
-class RevokeRequest(BaseModel):
+class RevokeRequest(StrictRequest):
     """A sign-out; without a token, of the session in the cookie."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={"examples": [{"refresh_token": "wV0nJQXkq8b1m4yN6s2d9f3h5j7"}]},
     )
 

@@ -4,14 +4,14 @@ import re
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import ConfigDict, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address
 from ledger.store.wallets import StoredWallet, list_wallets
 from oracle_api.access.settings import is_loopback
 from oracle_api.database import Database
-from oracle_api.forms import ADDRESS
+from oracle_api.forms import ADDRESS, StrictRequest
 from oracle_api.pages import page_document
 from oracle_api.responses import json_of
 from oracle_api.times import rfc3339
@@ -21,31 +21,24 @@ from oracle_api.wallets.service import Visit, WalletService
 
 PATH: Final = "/api/v1/wallets"
 
-_STRICT: Final = ConfigDict(extra="forbid", strict=True, frozen=True)
 # What may stand in an authority without changing what a wallet shows (RFC 3986).
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?|\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?")
 
 
-class ChallengeRequest(BaseModel):
+class ChallengeRequest(StrictRequest):
     """The wallet that is to be linked."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={"examples": [{"address": "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"}]},
     )
 
     address: Annotated[str, StringConstraints(max_length=64), WithJsonSchema(ADDRESS)]
 
 
-class LinkRequest(BaseModel):
+class LinkRequest(StrictRequest):
     """The answer to a challenge."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={
             "examples": [
                 {"nonce": "3f9d2c6e8a1b4d5f7c903f9d2c6e8a1b", "signature": "0x" + "3c" * 64 + "1b"}

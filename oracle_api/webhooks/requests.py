@@ -5,17 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    WithJsonSchema,
-)
+from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
 from ledger.event_types import EVENT_TYPES
-from oracle_api.forms import PUBLIC_URL, WHOLE
+from oracle_api.forms import PUBLIC_URL, WHOLE, StrictRequest
 from oracle_api.pages import is_id
 from oracle_api.webhooks.signing import SecretKind
 from oracle_api.webhooks.target import MAX_URL_CHARACTERS
@@ -62,17 +56,10 @@ _Place = Annotated[
 ]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class NewWebhookRequest(_Strict):
+class NewWebhookRequest(StrictRequest):
     """An endpoint to be made; no event types are all of them."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={
             "examples": [{"url": "https://shop.example/billcoin", "eventTypes": ["order.paid"]}]
         },
@@ -84,13 +71,10 @@ class NewWebhookRequest(_Strict):
     signing: Annotated[SecretKind, Field(strict=False)] = SecretKind.HMAC
 
 
-class ChangeWebhookRequest(_Strict):
+class ChangeWebhookRequest(StrictRequest):
     """What is to be different; what is not there stays."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={"examples": [{"description": "the till of the shop"}]},
     )
 
@@ -100,13 +84,10 @@ class ChangeWebhookRequest(_Strict):
     enabled: bool | None = None
 
 
-class RotateSecretRequest(_Strict):
+class RotateSecretRequest(StrictRequest):
     """For how long the old secret signs as well, and whether the kind changes."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         json_schema_extra={"examples": [{"overlapHours": 48}]},
     )
 
@@ -114,13 +95,10 @@ class RotateSecretRequest(_Strict):
     signing: Annotated[SecretKind, Field(strict=False)] | None = None
 
 
-class ReplayRequest(BaseModel):
+class ReplayRequest(StrictRequest):
     """From where to where, both included: ids of events or moments; no end is now."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
         populate_by_name=True,
         json_schema_extra={"examples": [{"from": "2026-04-10T08:15:23Z"}]},
     )
