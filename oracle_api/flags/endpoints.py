@@ -128,13 +128,9 @@ def _document(flag: Flag) -> dict[str, Any]:
         "failures": flag.failures,
         "raisedAt": rfc3339(flag.raised_at),
         "lastSeenAt": rfc3339(flag.last_seen_at),
-        "acknowledgedAt": _moment(flag.acknowledged_at),
+        "acknowledgedAt": flag.acknowledged_at and rfc3339(flag.acknowledged_at),
         "acknowledgedBy": flag.acknowledged_by,
-        "clearedAt": _moment(flag.cleared_at),
+        "clearedAt": flag.cleared_at and rfc3339(flag.cleared_at),
         "clearedBy": flag.cleared_by,
         "note": flag.note,
     }
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else rfc3339(moment)

@@ -1,7 +1,6 @@
 """Endpoints and deliveries as partners see them."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from ledger.store.webhook_deliveries import Attempt
@@ -29,8 +28,8 @@ def webhook_document(endpoint: Endpoint, signers: Sequence[Signer]) -> dict[str,
         "description": endpoint.description,
         "enabled": endpoint.enabled,
         "disabledReason": endpoint.disabled_reason,
-        "disabledAt": _moment(endpoint.disabled_at),
-        "failingSince": _moment(endpoint.failing_since),
+        "disabledAt": endpoint.disabled_at and rfc3339(endpoint.disabled_at),
+        "failingSince": endpoint.failing_since and rfc3339(endpoint.failing_since),
         "notice": _notice(endpoint),
         "secrets": [
             {
@@ -38,7 +37,7 @@ def webhook_document(endpoint: Endpoint, signers: Sequence[Signer]) -> dict[str,
                 "signing": signer.row.kind,
                 "publicKey": None if signer.secret is None else signer.secret.public_key,
                 "createdAt": rfc3339(signer.row.created_at),
-                "expiresAt": _moment(signer.row.expires_at),
+                "expiresAt": signer.row.expires_at and rfc3339(signer.row.expires_at),
             }
             for signer in signers
         ],
@@ -55,9 +54,9 @@ def delivery_document(delivery: Delivery, attempts: Sequence[Attempt]) -> dict[s
         "eventId": message_id(delivery.id, delivery.event_seq),
         "eventType": delivery.event_type,
         "status": delivery.status,
-        "nextAttemptAt": _moment(delivery.next_attempt_at),
+        "nextAttemptAt": delivery.next_attempt_at and rfc3339(delivery.next_attempt_at),
         "createdAt": rfc3339(delivery.created_at),
-        "finishedAt": _moment(delivery.finished_at),
+        "finishedAt": delivery.finished_at and rfc3339(delivery.finished_at),
         "attempts": [
             {
                 "number": attempt.number,
@@ -79,7 +78,3 @@ def _notice(endpoint: Endpoint) -> str | None:
     if endpoint.failing_since is not None:
         return "every attempt fails; after five days of that the webhook is disabled"
     return None
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else rfc3339(moment)
