@@ -4,13 +4,11 @@ from collections.abc import Awaitable, Callable
 
 import orjson
 
-from ledger.confidence import Limits, doubt
+from ledger.confidence import Limits
 from ledger.order import Depths
-from ledger.store.cursor import read_cursor
-from ledger.store.observation import read_observation
+from oracle_api.confidence import read_sure_cursor
 from oracle_api.database import Database
 from oracle_api.metrics import CONTENT_TYPE, Metrics
-from oracle_api.payments.service import DOUBT_DETAIL
 from oracle_api.problems import JSON, Reply, UnavailableError, problem_of
 from oracle_api.request import DirectRequest
 from oracle_api.stream.hub import Hub
@@ -77,19 +75,9 @@ class HealthEndpoints:
         chain_id = self._database.deployment.chain_id
         async with self._database.reading() as connection:
             await self._database.check(connection)
-            cursor = await read_cursor(connection, chain_id)
-            observation = await read_observation(connection, chain_id)
-        if cursor is None:
-            raise UnavailableError("ledger_empty", DOUBT_DETAIL["ledger_empty"])
-        reason = doubt(
-            observation,
-            tip_number=cursor.tip.number,
-            tip_timestamp=cursor.tip_timestamp,
-            now=self._clock(),
-            limits=self._limits,
-        )
-        if reason is not None:
-            raise UnavailableError(str(reason), DOUBT_DETAIL[reason])
+            cursor = await read_sure_cursor(
+                connection, chain_id, clock=self._clock, limits=self._limits
+            )
         if self._hub.tail is None:
             raise UnavailableError("journal_unread", "the journal has not been read yet")
         return cursor.depths

@@ -3,24 +3,15 @@
 import asyncio
 from dataclasses import dataclass
 
-from ledger.confidence import Limits, doubt
+from ledger.confidence import Limits
 from ledger.store.lookup import Evidence, order_exists
 from ledger.verdict import Code, Verdict, judge
+from oracle_api.confidence import require_confidence
 from oracle_api.database import Database
 from oracle_api.payments.evidence import EvidenceReader
 from oracle_api.payments.question import Question
-from oracle_api.problems import UnavailableError
 from oracle_api.stream.hub import Hub
 from oracle_api.times import Clock
-
-DOUBT_DETAIL = {
-    "ledger_empty": "the ledger has not been checked against the chain yet",
-    "indexer_halted": "the indexer has halted and waits for the operator",
-    "indexer_silent": "the indexer has not reported for too long",
-    "ledger_behind": "the ledger is too far behind the chain",
-    "chain_stalled": "the chain has made no block for too long",
-    "nodes_disagree": "too few nodes agree about the chain",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +55,13 @@ class Validation:
 
     async def _answer_now(self, question: Question) -> Answer:
         evidence = await self._reader.read(question.tx_hash)
-        reason = doubt(
+        require_confidence(
             evidence.observation,
             tip_number=evidence.depths.tip_number,
             tip_timestamp=evidence.depths.tip_timestamp,
             now=self._clock(),
             limits=self._limits,
         )
-        if reason is not None:
-            raise UnavailableError(str(reason), DOUBT_DETAIL[reason])
         verdict = judge(
             question.tx_hash,
             evidence.sighting,

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from ledger.confidence import doubt
 from ledger.errors import RejectedError, TransientError
 from ledger.ids import sortable_id
 from ledger.json_hex import to_hex
 from ledger.payment_uri import format_address
-from ledger.store.cursor import read_cursor
-from ledger.store.observation import read_observation
 from ledger.store.orders import StoredOrder, read_order_by_address, read_order_by_id
 from ledger.store.pool import Connection
 from ledger.store.relay_nonces import RelayTransaction, insert_transaction, take_nonce
@@ -24,9 +21,9 @@ from ledger.store.relay_submissions import (
     is_order_taken,
     lock_order,
 )
+from oracle_api.confidence import read_sure_cursor
 from oracle_api.database import Database
 from oracle_api.orders.requests import order_not_found
-from oracle_api.payments.service import DOUBT_DETAIL
 from oracle_api.problems import UnavailableError
 from oracle_api.relay.authorization import SignedAuthorization
 from oracle_api.relay.broadcast import Broadcaster, Call, Terms
@@ -146,19 +143,9 @@ class Relay:
 
     async def _require_confidence(self, connection: Connection) -> None:
         settings = self._settings
-        cursor = await read_cursor(connection, settings.chain_id)
-        observation = await read_observation(connection, settings.chain_id)
-        if cursor is None:
-            raise UnavailableError("ledger_empty", DOUBT_DETAIL["ledger_empty"])
-        reason = doubt(
-            observation,
-            tip_number=cursor.tip.number,
-            tip_timestamp=cursor.tip_timestamp,
-            now=self._clock(),
-            limits=settings.limits,
+        await read_sure_cursor(
+            connection, settings.chain_id, clock=self._clock, limits=settings.limits
         )
-        if reason is not None:
-            raise UnavailableError(str(reason), DOUBT_DETAIL[reason])
 
     async def _known(self, request: Request) -> StoredSubmission | None:
         async with self._database.reading() as connection:

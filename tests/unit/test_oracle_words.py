@@ -11,9 +11,9 @@ from ledger.order import Status
 from ledger.store.journal import JournalEvent
 from ledger.store.tally import Tally
 from ledger.verdict import Code
+from oracle_api.confidence import DOUBT_DETAIL
 from oracle_api.metrics import OrderTotals
 from oracle_api.orders.qr import payment_qr_svg
-from oracle_api.payments.service import DOUBT_DETAIL
 from oracle_api.preference import applied, preferred_wait
 from oracle_api.problems import problem_of
 from oracle_api.times import rfc3339, rfc3339_seconds
