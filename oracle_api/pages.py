@@ -1,7 +1,8 @@
-"""Lists come in pages, newest first, each naming the cursor of the next."""
+"""Lists can be filtered and come in pages, newest first, each naming the cursor of the next."""
 
 import re
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -11,6 +12,7 @@ MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 50
 
 Entry = TypeVar("Entry")
+AnyStatus = TypeVar("AnyStatus", bound=StrEnum)
 
 
 def read_limit(text: str | None, *, default: int = DEFAULT_LIMIT) -> int:
@@ -37,6 +39,38 @@ def read_before(text: str | None, *, prefix: str) -> str | None:
             "before_invalid", f"before must be an id that begins with {prefix}_", param="before"
         )
     return text
+
+
+def read_status(text: str | None, *, known: Sequence[str]) -> str | None:
+    """The one status that a list is filtered by.
+
+    Raises:
+        RejectedError: `status_unknown`.
+    """
+    if text is not None and text not in known:
+        raise RejectedError(
+            "status_unknown", f"status must be one of: {', '.join(known)}", param="status"
+        )
+    return text
+
+
+def read_statuses(
+    text: str | None, kind: type[AnyStatus], *, default: Sequence[AnyStatus]
+) -> Sequence[AnyStatus]:
+    """The comma-separated statuses that a list is filtered by.
+
+    Raises:
+        RejectedError: `status_unknown`.
+    """
+    if text is None:
+        return default
+    try:
+        return sorted({kind(name) for name in text.split(",")})
+    except ValueError:
+        names = ", ".join(kind)
+        raise RejectedError(
+            "status_unknown", f"status must be a list of: {names}", param="status"
+        ) from None
 
 
 def is_id(text: str, *, prefix: str) -> bool:

@@ -21,7 +21,7 @@ from ledger.store.pool import Connection
 from oracle_api.database import Database
 from oracle_api.flags.documentation import ACKNOWLEDGE_FLAG, CLEAR_FLAG, LIST_FLAGS, READ_FLAG
 from oracle_api.forms import StrictRequest
-from oracle_api.pages import cut_page, is_id, page_document, read_before, read_limit
+from oracle_api.pages import cut_page, is_id, page_document, read_before, read_limit, read_status
 from oracle_api.responses import json_of
 from oracle_api.times import Clock, rfc3339, to_datetime
 
@@ -62,14 +62,11 @@ class FlagRoutes:
         before: Annotated[str | None, Query(max_length=64)] = None,
     ) -> Response:
         """Flags, newest first."""
-        if status is not None and status not in STATUSES:
-            raise RejectedError(
-                "status_unknown", f"status must be one of: {', '.join(STATUSES)}", param="status"
-            )
+        wanted = read_status(status, known=STATUSES)
         count, before_id = read_limit(limit), read_before(before, prefix="flg")
         async with self._database.reading() as connection:
             found = await list_flags(
-                connection, status=status, before_id=before_id, limit=count + 1
+                connection, status=wanted, before_id=before_id, limit=count + 1
             )
         page, next_cursor = cut_page(found, count, lambda one: one.id)
         return json_of(page_document([_document(one) for one in page], next_cursor=next_cursor))

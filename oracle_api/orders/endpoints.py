@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from ledger.audience import Audience
+from ledger.order import Status
 from oracle_api.access.audience import audience_of
 from oracle_api.access.principal import Principal
 from oracle_api.database import Database
@@ -25,11 +26,10 @@ from oracle_api.orders.requests import (
     order_not_found,
     read_before_order,
     read_order_id,
-    read_statuses,
 )
 from oracle_api.orders.resource import OPEN_STATUSES, OrderWriter
 from oracle_api.orders.service import OrderService
-from oracle_api.pages import page_document, read_limit
+from oracle_api.pages import page_document, read_limit, read_statuses
 from oracle_api.preference import applied, preferred_wait
 from oracle_api.responses import JSON_TYPE, json_of
 from oracle_api.settings import Settings
@@ -85,7 +85,7 @@ class OrderRoutes:
         before: Annotated[str | None, Query(max_length=64)] = None,
     ) -> Response:
         """Orders, newest first; the open ones if no status is asked for."""
-        statuses = read_statuses(status, OPEN_STATUSES)
+        statuses = read_statuses(status, Status, default=OPEN_STATUSES)
         async with self._database.reading() as connection:
             found = await list_by_status(
                 connection,

@@ -1,14 +1,12 @@
 """What a till may ask for, checked before anything else looks at it."""
 
 import re
-from collections.abc import Sequence
 from typing import Annotated
 
 import orjson
 from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
-from ledger.order import Status
 from ledger.units import Sen, parse_myr
 from oracle_api.forms import ORDER_MYR, SKU, WHOLE, StrictRequest
 from oracle_api.pages import is_id, read_before
@@ -118,23 +116,6 @@ def read_before_order(text: str | None) -> str | None:
     if text is not None and _STANDING_ID.fullmatch(text) is not None:
         return text
     return read_before(text, prefix="ord")
-
-
-def read_statuses(text: str | None, default: Sequence[Status]) -> Sequence[Status]:
-    """A comma-separated list of statuses.
-
-    Raises:
-        RejectedError: `status_unknown`.
-    """
-    if text is None:
-        return default
-    try:
-        return sorted({Status(name) for name in text.split(",")})
-    except ValueError:
-        names = ", ".join(Status)
-        raise RejectedError(
-            "status_unknown", f"status must be a list of: {names}", param="status"
-        ) from None
 
 
 def order_not_found() -> RejectedError:

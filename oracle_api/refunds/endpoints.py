@@ -5,21 +5,22 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from ledger.order import Depths
+from ledger.refund import RefundStatus
 from ledger.store.cursor import read_cursor
 from ledger.store.pool import Connection
 from ledger.store.refund_lists import list_refunds, list_refunds_of
 from oracle_api.access.principal import Principal
 from oracle_api.database import Database
 from oracle_api.orders.requests import read_order_id
-from oracle_api.pages import cut_page, page_document, read_before, read_limit
+from oracle_api.pages import cut_page, page_document, read_before, read_limit, read_statuses
 from oracle_api.problems import UnavailableError
 from oracle_api.refunds.documentation import CANCEL, CREATE, LIST, LIST_OF_ORDER, READ, RECORD
 from oracle_api.refunds.requests import (
+    OPEN_STATUSES,
     CancellationRequest,
     NewRefundRequest,
     TransactionRequest,
     read_refund_id,
-    read_refund_statuses,
 )
 from oracle_api.refunds.resource import write_refund
 from oracle_api.refunds.service import (
@@ -97,7 +98,7 @@ class RefundRoutes:
         async with self._database.reading() as connection:
             found = await list_refunds(
                 connection,
-                read_refund_statuses(status),
+                read_statuses(status, RefundStatus, default=OPEN_STATUSES),
                 before_id=read_before(before, prefix="ref"),
                 audience=audience_of_refunds(principal),
                 limit=wanted + 1,

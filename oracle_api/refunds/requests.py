@@ -143,23 +143,6 @@ def read_refund_id(text: str) -> str:
     return text
 
 
-def read_refund_statuses(text: str | None) -> Sequence[RefundStatus]:
-    """A comma-separated list of statuses; without one, the open ones.
-
-    Raises:
-        RejectedError: `status_unknown`.
-    """
-    if text is None:
-        return OPEN_STATUSES
-    try:
-        return sorted({RefundStatus(name) for name in text.split(",")})
-    except ValueError:
-        names = ", ".join(RefundStatus)
-        raise RejectedError(
-            "status_unknown", f"status must be a list of: {names}", param="status"
-        ) from None
-
-
 def refund_not_found() -> RejectedError:
     """The refusal for an id that no refund of this order has."""
     return RejectedError("refund_not_found", "there is no such refund of this order", param="id")

@@ -11,19 +11,19 @@ from ledger.store.webhook_deliveries import Attempt
 from ledger.store.webhook_log import Delivery, list_attempts, list_deliveries
 from ledger.store.webhooks import Endpoint, list_endpoints
 from oracle_api.database import Database
-from oracle_api.pages import cut_page, page_document, read_before, read_limit
+from oracle_api.pages import cut_page, page_document, read_before, read_limit, read_status
 from oracle_api.responses import json_of
 from oracle_api.times import Clock
 from oracle_api.webhooks import documentation as told
 from oracle_api.webhooks.again import AgainService
 from oracle_api.webhooks.requests import (
+    STATUSES,
     ChangeWebhookRequest,
     NewWebhookRequest,
     ReplayRequest,
     RotateSecretRequest,
     read_delivery_before,
     read_delivery_id,
-    read_status,
     read_webhook_id,
 )
 from oracle_api.webhooks.resource import delivery_document, webhook_document
@@ -152,7 +152,7 @@ class DeliveryRoutes:
             found = await list_deliveries(
                 connection,
                 webhook_id,
-                status=read_status(status),
+                status=read_status(status, known=STATUSES),
                 before_id=read_delivery_before(before),
                 limit=count + 1,
             )

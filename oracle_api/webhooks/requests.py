@@ -144,19 +144,6 @@ def read_delivery_id(text: str) -> str:
     return text
 
 
-def read_status(text: str | None) -> str | None:
-    """A delivery's status.
-
-    Raises:
-        RejectedError: `status_unknown`.
-    """
-    if text is not None and text not in STATUSES:
-        raise RejectedError(
-            "status_unknown", f"status must be one of: {', '.join(STATUSES)}", param="status"
-        )
-    return text
-
-
 def read_delivery_before(text: str | None) -> str | None:
     """Where a page of deliveries ends.
 
