@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eth_account import Account
 from market import Market, indexing, open_market
-from oracle_support import Client, served, until_journal_is_read
+from oracle_support import Client, served, settings_for, until_journal_is_read
 
 from devnet.accounts import API_KEY_VARIABLE, Accounts, make_accounts, make_office
 from devnet.attestation_key import KEYS_NAME, attestation_signer
@@ -16,7 +16,6 @@ from devnet.databases import fresh_database
 from devnet.manifest import write_manifest
 from devnet.services import console_script
 from devnet.student import STUDENT_PASSWORD, equip_student
-from oracle_api.settings import Settings
 
 
 @dataclass
@@ -48,15 +47,10 @@ async def open_demo(postgres_url: str, *, template: str, home: Path) -> AsyncIte
         fresh_database(postgres_url, template=template) as url,
         open_market(url, attestation_signers=[signer]) as market,
     ):
-        deployment = market.manifest.deployment
-        settings = Settings(
-            DATABASE_URL=url,
-            chain_id=deployment.chain_id,
-            token_address=deployment.token,
-            vault_factory_address=deployment.vault_factory,
-            vault_implementation_address=deployment.vault_implementation,
-            treasury_address=deployment.treasury,
-            oracle_port=0,
+        settings = settings_for(
+            url,
+            market.manifest.deployment,
+            access="accounts",
             # This chain makes a block for each transaction, and none in between.
             max_tip_age_seconds=3600,
             attestation_verifier_address=market.manifest.attestation_verifier,

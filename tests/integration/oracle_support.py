@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -48,18 +49,33 @@ ANYWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 """A database that is not there."""
 
 
-def settings_for(database_url: str, **changes: Any) -> Settings:
+def settings_for(
+    database_url: str, deployment: Deployment = DEPLOYMENT, **changes: Any
+) -> Settings:
     values: dict[str, Any] = {
         "DATABASE_URL": database_url,
-        "chain_id": CHAIN_ID,
-        "token_address": DEPLOYMENT.token,
-        "vault_factory_address": DEPLOYMENT.vault_factory,
-        "vault_implementation_address": DEPLOYMENT.vault_implementation,
-        "treasury_address": DEPLOYMENT.treasury,
+        "chain_id": deployment.chain_id,
+        "token_address": deployment.token,
+        "vault_factory_address": deployment.vault_factory,
+        "vault_implementation_address": deployment.vault_implementation,
+        "treasury_address": deployment.treasury,
         "oracle_port": 0,
         "access": "open",
     }
     return Settings(**(values | changes))
+
+
+def environment_for(database_url: str) -> dict[str, str]:
+    """The environment of a process with these settings, and with nothing else of ours."""
+    inherited = {name: value for name, value in os.environ.items() if "BILLCOIN" not in name}
+    return inherited | {
+        "DATABASE_URL": database_url,
+        "BILLCOIN_CHAIN_ID": str(CHAIN_ID),
+        "BILLCOIN_TOKEN_ADDRESS": "0x" + DEPLOYMENT.token.hex(),
+        "BILLCOIN_VAULT_FACTORY_ADDRESS": "0x" + DEPLOYMENT.vault_factory.hex(),
+        "BILLCOIN_VAULT_IMPLEMENTATION_ADDRESS": "0x" + DEPLOYMENT.vault_implementation.hex(),
+        "BILLCOIN_TREASURY_ADDRESS": "0x" + DEPLOYMENT.treasury.hex(),
+    }
 
 
 def digest(*parts: object) -> bytes:

@@ -15,7 +15,7 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_account.signers.local import LocalAccount
 from market import Market, indexing, open_market, wait_for
-from oracle_support import Client, served, until_journal_is_read
+from oracle_support import Client, served, settings_for, until_journal_is_read
 from relay_proxy import RelayProxy
 
 from contracts import billcoin
@@ -47,16 +47,7 @@ def write_key(folder: Path, account: LocalAccount, *, mode: int = 0o600) -> Path
 
 
 def relay_settings(market: Market, folder: Path, **changes: Any) -> Settings:
-    deployment = market.manifest.deployment
     values: dict[str, Any] = {
-        "DATABASE_URL": market.database_url,
-        "chain_id": deployment.chain_id,
-        "token_address": deployment.token,
-        "vault_factory_address": deployment.vault_factory,
-        "vault_implementation_address": deployment.vault_implementation,
-        "treasury_address": deployment.treasury,
-        "oracle_port": 0,
-        "access": "open",
         # The chain stands still between payments, which makes its tip old in time.
         "max_tip_age_seconds": 86_400,
         "relayer_node_url": market.chain.http_url,
@@ -65,7 +56,7 @@ def relay_settings(market: Market, folder: Path, **changes: Any) -> Settings:
         "relayer_stuck_blocks": 3,
         "relayer_poll_seconds": 0.05,
     }
-    return Settings(**(values | changes))
+    return settings_for(market.database_url, market.manifest.deployment, **(values | changes))
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import stat
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 from access_support import OFFICE, PASSWORD, Guarded, Person, guarded_oracle
-from oracle_support import ANYWHERE, DEPLOYMENT, Ledger, settings_for, tx
+from oracle_support import ANYWHERE, Ledger, environment_for, settings_for, tx
 from typer.testing import CliRunner
 
 from ledger.errors import RejectedError
@@ -441,14 +440,7 @@ def test_beyond_loopback_access_is_closed_and_keys_are_kept(tmp_path: Path) -> N
 
 
 async def test_the_process_refuses_to_be_open_to_the_network() -> None:
-    variables = {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": ANYWHERE,
-        "BILLCOIN_CHAIN_ID": "31337",
-        "BILLCOIN_TOKEN_ADDRESS": "0x" + DEPLOYMENT.token.hex(),
-        "BILLCOIN_VAULT_FACTORY_ADDRESS": "0x" + DEPLOYMENT.vault_factory.hex(),
-        "BILLCOIN_VAULT_IMPLEMENTATION_ADDRESS": "0x" + DEPLOYMENT.vault_implementation.hex(),
-        "BILLCOIN_TREASURY_ADDRESS": "0x" + DEPLOYMENT.treasury.hex(),
+    variables = environment_for(ANYWHERE) | {
         "BILLCOIN_ORACLE_HOST": "0.0.0.0",  # noqa: S104 - to be refused
         "BILLCOIN_ACCESS": "open",
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from market import Market, indexing, open_market
-from oracle_support import Client, served, until_journal_is_read
+from oracle_support import Client, served, settings_for, until_journal_is_read
 
 from contracts import attestation_verifier
 from contracts.abi import call_data
@@ -19,11 +19,9 @@ from devnet.dev_accounts import DEPLOYER_INDEX, dev_account
 from devnet.transactions import Message, address_of, require_success, send
 from ledger.attestation import FIELDS
 from ledger.errors import RejectedError
-from oracle_api.settings import Settings
 
 SCRIPT = Path(__file__).parents[1] / "javascript" / "verify_attestation.mjs"
 CONSUMER_INDEX = 5
-OWNER = dev_account(DEPLOYER_INDEX)
 ARTIFACT = attestation_verifier.artifact()
 
 
@@ -61,30 +59,19 @@ def argument(attestation: dict[str, Any]) -> tuple[Any, ...]:
 @pytest.fixture
 async def scene(ledger_url: str, tmp_path: Path) -> AsyncIterator[Scene]:
     signer = attestation_signer(tmp_path)
-    async with open_market(ledger_url) as market:
-        code = attestation_verifier.init_code(delay_seconds=60, signers=[signer])
-        tx_hash = await send(
-            market.node, OWNER, Message(None, code), chain_id=market.chain.chain_id
-        )
-        receipt = require_success(await market.node.receipt(tx_hash))
-        assert receipt.contract is not None
-        deployment = market.manifest.deployment
-        settings = Settings(
-            DATABASE_URL=ledger_url,
-            chain_id=deployment.chain_id,
-            token_address=deployment.token,
-            vault_factory_address=deployment.vault_factory,
-            vault_implementation_address=deployment.vault_implementation,
-            treasury_address=deployment.treasury,
-            oracle_port=0,
-            access="open",
-            attestation_verifier_address=receipt.contract,
+    async with open_market(ledger_url, attestation_signers=[signer]) as market:
+        verifier = market.manifest.attestation_verifier
+        assert verifier is not None
+        settings = settings_for(
+            ledger_url,
+            market.manifest.deployment,
+            attestation_verifier_address=verifier,
             attestation_keys_file=tmp_path / KEYS_NAME,
         )
         async with indexing(market), served(settings) as client:
             await market.until_tip()
             await until_journal_is_read(client)
-            yield Scene(market, client, receipt.contract, signer)
+            yield Scene(market, client, verifier, signer)
 
 
 async def run_node(question: dict[str, Any]) -> dict[str, Any]:

@@ -3,19 +3,17 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from oracle_support import Ledger, open_ledger, settings_for
+from oracle_support import Ledger, environment_for, settings_for
 
+from devnet.services import console_script
 from ledger.store.jobs import count_processes, forget_jobs_before, read_queue_standing
 from ledger.store.pool import Connection
 from oracle_api.database import Database
@@ -25,17 +23,10 @@ from oracle_api.jobs.queue import MAX_PAYLOAD_BYTES, enqueue
 from oracle_api.jobs.work import Handler, JobContext, Payload, Schedule, Service, Work
 from oracle_api.times import to_datetime
 
-COMMAND = Path(sys.executable).with_name("billcoin-oracle")
 END_SESSIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE 'billcoin-jobs%'
 """
-
-
-@pytest.fixture
-async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
-    async with open_ledger(ledger_url) as ledger:
-        yield ledger
 
 
 @pytest.fixture(autouse=True)
@@ -219,24 +210,16 @@ async def test_what_the_queue_noted_long_ago_is_forgotten(ledger: Ledger) -> Non
 
 
 async def test_the_command_works_says_where_it_stands_and_ends_on_sigterm(ledger: Ledger) -> None:
-    deployment = settings_for(ledger.url).deployment
-    environment = {name: value for name, value in os.environ.items() if "BILLCOIN" not in name} | {
-        "DATABASE_URL": ledger.url,
-        "BILLCOIN_CHAIN_ID": str(deployment.chain_id),
-        "BILLCOIN_TOKEN_ADDRESS": "0x" + deployment.token.hex(),
-        "BILLCOIN_VAULT_FACTORY_ADDRESS": "0x" + deployment.vault_factory.hex(),
-        "BILLCOIN_VAULT_IMPLEMENTATION_ADDRESS": "0x" + deployment.vault_implementation.hex(),
-        "BILLCOIN_TREASURY_ADDRESS": "0x" + deployment.treasury.hex(),
-    }
+    command, environment = console_script("billcoin-oracle"), environment_for(ledger.url)
 
     def status() -> tuple[int, dict[str, Any]]:
         asked = subprocess.run(  # noqa: S603 - our own command
-            [COMMAND, "jobs-status", "--json"], env=environment, capture_output=True, check=False
+            [command, "jobs-status", "--json"], env=environment, capture_output=True, check=False
         )
         return asked.returncode, json.loads(asked.stdout)
 
     jobs = await asyncio.create_subprocess_exec(
-        COMMAND, "jobs", env=environment, stderr=asyncio.subprocess.PIPE
+        command, "jobs", env=environment, stderr=asyncio.subprocess.PIPE
     )
     async with asyncio.timeout(30):
         # Another process sets no event.

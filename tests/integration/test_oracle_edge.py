@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import re
 import signal
 import sys
@@ -15,10 +14,10 @@ import aiohttp
 import pytest
 from oracle_support import (
     ANYWHERE,
-    DEPLOYMENT,
     Client,
     Ledger,
     Pay,
+    environment_for,
     served,
     settings_for,
     tx,
@@ -221,14 +220,7 @@ def shape(value: Any) -> Any:
 
 
 def environment(database_url: str, port: int = 0) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": database_url,
-        "BILLCOIN_CHAIN_ID": "31337",
-        "BILLCOIN_TOKEN_ADDRESS": "0x" + DEPLOYMENT.token.hex(),
-        "BILLCOIN_VAULT_FACTORY_ADDRESS": "0x" + DEPLOYMENT.vault_factory.hex(),
-        "BILLCOIN_VAULT_IMPLEMENTATION_ADDRESS": "0x" + DEPLOYMENT.vault_implementation.hex(),
-        "BILLCOIN_TREASURY_ADDRESS": "0x" + DEPLOYMENT.treasury.hex(),
+    return environment_for(database_url) | {
         "BILLCOIN_ORACLE_PORT": str(port),
         "BILLCOIN_ACCESS": "open",
     }

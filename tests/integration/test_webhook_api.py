@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oracle_support import Client, Ledger, open_ledger, served, settings_for
+from oracle_support import Client, Ledger, served, settings_for
 from webhook_support import Account, add_account, receiving, sending, until, write_keys
 
 from ledger.ids import event_id
@@ -26,12 +26,6 @@ URL = "https://shop.example/billcoin"
 def settings(ledger_url: str, tmp_path: Path) -> Settings:
     keys = write_keys(tmp_path)
     return settings_for(ledger_url, access="accounts", webhook_keys_file=keys)
-
-
-@pytest.fixture
-async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
-    async with open_ledger(ledger_url) as ledger:
-        yield ledger
 
 
 @pytest.fixture

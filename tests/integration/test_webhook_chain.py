@@ -4,28 +4,22 @@ import uuid
 from pathlib import Path
 
 from market import indexing, open_market
-from oracle_support import served, until_journal_is_read
+from oracle_support import served, settings_for, until_journal_is_read
 from standardwebhooks import Webhook
 from webhook_support import add_account, receiving, sending, until, write_keys
 
 from ledger.payment_uri import parse_address
 from ledger.store.pool import connect
-from oracle_api.settings import Settings
 
 
 async def test_a_partner_is_told_paid_reversed_and_paid_again(
     ledger_url: str, tmp_path: Path
 ) -> None:
     async with open_market(ledger_url) as market:
-        deployment = market.manifest.deployment
-        settings = Settings(
-            DATABASE_URL=ledger_url,
-            chain_id=deployment.chain_id,
-            token_address=deployment.token,
-            vault_factory_address=deployment.vault_factory,
-            vault_implementation_address=deployment.vault_implementation,
-            treasury_address=deployment.treasury,
-            oracle_port=0,
+        settings = settings_for(
+            ledger_url,
+            market.manifest.deployment,
+            access="accounts",
             webhook_keys_file=write_keys(tmp_path),
             webhook_allow_private=True,
         )

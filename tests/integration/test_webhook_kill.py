@@ -1,12 +1,11 @@
 """`kill -9` of the process that sends loses no delivery, and changes no id."""
 
 import asyncio
-import os
 import signal
 from pathlib import Path
 
 from aiohttp import web
-from oracle_support import Ledger, open_ledger, served, settings_for
+from oracle_support import Ledger, environment_for, open_ledger, served, settings_for
 from standardwebhooks import Webhook
 from webhook_support import (
     WEBHOOKS,
@@ -30,14 +29,7 @@ WHERE datname = current_database() AND application_name = 'billcoin-jobs-webhook
 
 async def start_jobs(ledger: Ledger, keys: Path) -> asyncio.subprocess.Process:
     """`billcoin-oracle jobs`, as an operator starts it."""
-    deployment = settings_for(ledger.url).deployment
-    environment = {name: value for name, value in os.environ.items() if "BILLCOIN" not in name} | {
-        "DATABASE_URL": ledger.url,
-        "BILLCOIN_CHAIN_ID": str(deployment.chain_id),
-        "BILLCOIN_TOKEN_ADDRESS": "0x" + deployment.token.hex(),
-        "BILLCOIN_VAULT_FACTORY_ADDRESS": "0x" + deployment.vault_factory.hex(),
-        "BILLCOIN_VAULT_IMPLEMENTATION_ADDRESS": "0x" + deployment.vault_implementation.hex(),
-        "BILLCOIN_TREASURY_ADDRESS": "0x" + deployment.treasury.hex(),
+    environment = environment_for(ledger.url) | {
         "BILLCOIN_WEBHOOK_KEYS_FILE": str(keys),
         "BILLCOIN_WEBHOOK_ALLOW_PRIVATE": "true",
         "BILLCOIN_LOG_LEVEL": "WARNING",
