@@ -6,19 +6,18 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from jobs_process import doing
 from oracle_support import Ledger, environment_for, settings_for
+from webhook_support import until
 
 from devnet.services import console_script
 from ledger.store.jobs import count_processes, forget_jobs_before, read_queue_standing
 from ledger.store.pool import Connection
-from oracle_api.database import Database
 from oracle_api.jobs import execution, process
-from oracle_api.jobs.process import JobsProcess
 from oracle_api.jobs.queue import MAX_PAYLOAD_BYTES, enqueue
 from oracle_api.jobs.work import Handler, JobContext, Payload, Schedule, Service, Work
 from oracle_api.times import to_datetime
@@ -35,28 +34,6 @@ def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "LOOK_SECONDS", 0.2)
 
 
-@contextlib.asynccontextmanager
-async def doing(url: str, work: Work) -> AsyncIterator[None]:
-    """A jobs process, in this one."""
-    settings = settings_for(url)
-    database = Database(url, settings.deployment, application_name=process.APPLICATION_NAME)
-    stop = asyncio.Event()
-    running = asyncio.create_task(
-        JobsProcess(JobContext(settings, database, time.time), work).run(stop)
-    )
-    try:
-        yield
-    finally:
-        stop.set()
-        await running
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110 - another task sets no event
-            await asyncio.sleep(0.01)
-
-
 def noting(into: list[Payload], **limits: Any) -> Handler:
     async def note(_: JobContext, payload: Payload) -> None:
         into.append(payload)
@@ -71,7 +48,7 @@ async def put(connection: Connection, *numbers: int, **options: Any) -> None:
 
 async def test_a_job_is_done_if_and_only_if_its_cause_was_committed(ledger: Ledger) -> None:
     done: list[Payload] = []
-    async with doing(ledger.url, Work(handlers=(noting(done),))):
+    async with doing(settings_for(ledger.url), Work(handlers=(noting(done),))):
         with contextlib.suppress(ZeroDivisionError):
             async with ledger.connection.transaction():
                 await put(ledger.connection, 1)
@@ -88,7 +65,7 @@ async def test_a_once_key_puts_one_job_in_line_and_no_more(ledger: Ledger) -> No
     await put(ledger.connection, 1, 2, 3, once_key="the same")
     await put(ledger.connection, 4, once_key="another")
     done: list[Payload] = []
-    async with doing(ledger.url, Work(handlers=(noting(done),))):
+    async with doing(settings_for(ledger.url), Work(handlers=(noting(done),))):
         await until(lambda: len(done) == 2)
     assert sorted(job["number"] for job in done) == [1, 4]
 
@@ -110,7 +87,9 @@ async def test_a_failing_job_is_tried_again_and_in_the_end_held(
             raise ConnectionResetError("no luck")
 
     await put(ledger.connection, 1, 2)
-    async with doing(ledger.url, Work(handlers=(Handler("note", fail, max_attempts=4),))):
+    async with doing(
+        settings_for(ledger.url), Work(handlers=(Handler("note", fail, max_attempts=4),))
+    ):
         await until(lambda: len(tries) == 7)
     assert (tries.count(1), tries.count(2)) == (4, 3)
     standing = await read_queue_standing(ledger.connection)
@@ -131,7 +110,7 @@ async def test_a_job_that_takes_too_long_is_ended_and_tried_again(
 
     await put(ledger.connection, 1)
     handler = Handler("note", hang_once, timeout_seconds=0.05)
-    async with doing(ledger.url, Work(handlers=(handler,))):
+    async with doing(settings_for(ledger.url), Work(handlers=(handler,))):
         await until(lambda: tries == 2)
 
 
@@ -146,17 +125,17 @@ async def test_a_job_that_outlives_its_process_s_grace_is_put_back(
         await asyncio.get_running_loop().create_future()
 
     await put(ledger.connection, 1)
-    async with doing(ledger.url, Work(handlers=(Handler("note", hang),))):
+    async with doing(settings_for(ledger.url), Work(handlers=(Handler("note", hang),))):
         await until(lambda: bool(began))
     assert (await read_queue_standing(ledger.connection)).queued == 1
     done: list[Payload] = []
-    async with doing(ledger.url, Work(handlers=(noting(done),))):
+    async with doing(settings_for(ledger.url), Work(handlers=(noting(done),))):
         await until(lambda: bool(done))
 
 
 async def test_it_goes_on_after_the_database_has_cut_every_session(ledger: Ledger) -> None:
     done: list[Payload] = []
-    async with doing(ledger.url, Work(handlers=(noting(done),))):
+    async with doing(settings_for(ledger.url), Work(handlers=(noting(done),))):
         await put(ledger.connection, 1)
         await until(lambda: len(done) == 1)
         await ledger.connection.fetch(END_SESSIONS)
@@ -178,8 +157,8 @@ async def test_scheduled_work_is_done_by_one_process_at_a_time_and_again(ledger:
 
     schedules = (Schedule("tick", "* * * * * *", work),)
     async with (
-        doing(ledger.url, Work(schedules=schedules)),
-        doing(ledger.url, Work(schedules=schedules)),
+        doing(settings_for(ledger.url), Work(schedules=schedules)),
+        doing(settings_for(ledger.url), Work(schedules=schedules)),
     ):
         await until(lambda: count == 2)
     assert most == 1
@@ -195,14 +174,14 @@ async def test_a_service_that_fails_is_begun_anew(ledger: Ledger) -> None:
             raise ZeroDivisionError
         await asyncio.get_running_loop().create_future()
 
-    async with doing(ledger.url, Work(services=(Service("test", serve),))):
+    async with doing(settings_for(ledger.url), Work(services=(Service("test", serve),))):
         await until(lambda: begun == 2)
 
 
 async def test_what_the_queue_noted_long_ago_is_forgotten(ledger: Ledger) -> None:
     done: list[Payload] = []
     await put(ledger.connection, 1)
-    async with doing(ledger.url, Work(handlers=(noting(done),))):
+    async with doing(settings_for(ledger.url), Work(handlers=(noting(done),))):
         await until(lambda: bool(done))
     now = time.time()
     assert await forget_jobs_before(ledger.connection, to_datetime(now - 60)) == 0
