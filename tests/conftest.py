@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
 import pytest
+import pytest_asyncio
 
 from devnet.anvil import Chain, anvil
 from devnet.databases import create_database, drop_database, fresh_database
@@ -51,6 +52,13 @@ def migrated_template(postgres_url: str) -> Iterator[str]:
 @pytest.fixture
 async def ledger_url(postgres_url: str, migrated_template: str) -> AsyncIterator[str]:
     """A fresh database with the newest schema and nothing in it."""
+    async with fresh_database(postgres_url, template=migrated_template) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_ledger_url(postgres_url: str, migrated_template: str) -> AsyncIterator[str]:
+    """The same for all tests of a module."""
     async with fresh_database(postgres_url, template=migrated_template) as url:
         yield url
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from access_support import Guarded, guarded_oracle
 from oracle_support import (
     ANYWHERE,
@@ -13,6 +14,7 @@ from oracle_support import (
     settings_for,
     until_journal_is_read,
 )
+from relay_proxy import RelayProxy, open_proxy
 
 
 @pytest.fixture
@@ -35,6 +37,13 @@ async def lonely() -> AsyncIterator[Client]:
     """An oracle whose database is away."""
     async with served(settings_for(ANYWHERE)) as client:
         yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def proxy() -> AsyncIterator[RelayProxy]:
+    """What stands between a relay and its node, for all tests of a module."""
+    async with open_proxy() as proxy:
+        yield proxy
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from oracle_support import Client, served, settings_for, until_journal_is_read
 
 from devnet.accounts import API_KEY_VARIABLE, Accounts, make_accounts, make_office
 from devnet.attestation_key import KEYS_NAME, attestation_signer
-from devnet.databases import fresh_database
 from devnet.manifest import write_manifest
 from devnet.services import console_script
 from devnet.student import STUDENT_PASSWORD, equip_student
@@ -40,15 +39,12 @@ class Demo:
 
 
 @contextlib.asynccontextmanager
-async def open_demo(postgres_url: str, *, template: str, home: Path) -> AsyncIterator[Demo]:
+async def open_demo(database_url: str, *, home: Path) -> AsyncIterator[Demo]:
     """A demo for the length of the block."""
     signer = attestation_signer(home)
-    async with (
-        fresh_database(postgres_url, template=template) as url,
-        open_market(url, attestation_signers=[signer]) as market,
-    ):
+    async with open_market(database_url, attestation_signers=[signer]) as market:
         settings = settings_for(
-            url,
+            database_url,
             market.manifest.deployment,
             access="accounts",
             # This chain makes a block for each transaction, and none in between.
@@ -61,6 +57,6 @@ async def open_demo(postgres_url: str, *, template: str, home: Path) -> AsyncIte
             await equip_student(Account.create(), market.manifest, home=home, say=lambda _: None)
             await market.until_tip()
             await until_journal_is_read(client)
-            office = await make_office({"DATABASE_URL": url}, suffix="")
+            office = await make_office({"DATABASE_URL": database_url}, suffix="")
             accounts = await make_accounts(client.base, office, suffix="")
             yield Demo(market, client, home, accounts)

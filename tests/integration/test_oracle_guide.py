@@ -47,10 +47,10 @@ def blocks(section: str, language: str) -> list[str]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def demo(
-    postgres_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+    module_ledger_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Demo]:
     home = tmp_path_factory.mktemp("demo")
-    async with open_demo(postgres_url, template=migrated_template, home=home) as opened:
+    async with open_demo(module_ledger_url, home=home) as opened:
         yield opened
 
 

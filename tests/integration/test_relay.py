@@ -15,7 +15,6 @@ import pytest_asyncio
 from node_program import answer_of
 from relay_scene import SUBMIT, Scene, new_wallet, open_scene
 
-from devnet.databases import fresh_database
 from ledger.json_hex import to_hex
 from ledger.order import Status
 from ledger.units import Units
@@ -25,13 +24,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(
-    postgres_url: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+    module_ledger_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Scene]:
-    folder: Path = tmp_path_factory.mktemp("relay")
-    async with (
-        fresh_database(postgres_url, template=migrated_template) as url,
-        open_scene(url, folder) as scene,
-    ):
+    async with open_scene(module_ledger_url, tmp_path_factory.mktemp("relay")) as scene:
         yield scene
 
 

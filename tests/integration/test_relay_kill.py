@@ -12,10 +12,9 @@ import pytest
 import pytest_asyncio
 from market import wait_for
 from relay_process import JOBS_STEPS, REPLACE_STEPS, SERVE_STEPS, start_oracle
-from relay_proxy import RelayProxy, Trouble, open_proxy
+from relay_proxy import RelayProxy, Trouble
 from relay_scene import SUBMIT, Scene, open_scene, watching
 
-from devnet.databases import fresh_database
 from devnet.ports import LOOPBACK, free_port
 from ledger.order import Status
 
@@ -23,24 +22,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def proxy() -> AsyncIterator[RelayProxy]:
-    async with open_proxy() as proxy:
-        yield proxy
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(
-    postgres_url: str,
-    migrated_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    proxy: RelayProxy,
+    module_ledger_url: str, tmp_path_factory: pytest.TempPathFactory, proxy: RelayProxy
 ) -> AsyncIterator[Scene]:
     """Nobody watches here but who a test starts."""
-    folder: Path = tmp_path_factory.mktemp("relay")
-    async with (
-        fresh_database(postgres_url, template=migrated_template) as url,
-        open_scene(url, folder, through=proxy, is_watched=False) as scene,
-    ):
+    folder = tmp_path_factory.mktemp("relay")
+    async with open_scene(module_ledger_url, folder, through=proxy, is_watched=False) as scene:
         yield scene
 
 

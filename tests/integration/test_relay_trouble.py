@@ -11,7 +11,7 @@ import pytest_asyncio
 from eth_account import Account
 from market import wait_for
 from oracle_support import served, until_journal_is_read
-from relay_proxy import RelayProxy, Trouble, open_proxy
+from relay_proxy import RelayProxy, Trouble
 from relay_scene import (
     RELAYER_INDEX,
     SUBMIT,
@@ -22,7 +22,6 @@ from relay_scene import (
     write_key,
 )
 
-from devnet.databases import fresh_database
 from devnet.dev_accounts import dev_account
 from ledger.json_hex import to_hex
 from ledger.order import Status
@@ -33,23 +32,11 @@ RELAYER = dev_account(RELAYER_INDEX)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def proxy() -> AsyncIterator[RelayProxy]:
-    async with open_proxy() as proxy:
-        yield proxy
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(
-    postgres_url: str,
-    migrated_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    proxy: RelayProxy,
+    module_ledger_url: str, tmp_path_factory: pytest.TempPathFactory, proxy: RelayProxy
 ) -> AsyncIterator[Scene]:
-    folder: Path = tmp_path_factory.mktemp("relay")
-    async with (
-        fresh_database(postgres_url, template=migrated_template) as url,
-        open_scene(url, folder, through=proxy) as scene,
-    ):
+    folder = tmp_path_factory.mktemp("relay")
+    async with open_scene(module_ledger_url, folder, through=proxy) as scene:
         yield scene
 
 

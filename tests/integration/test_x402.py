@@ -3,17 +3,15 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from node_program import JAVASCRIPT, answer_of, node
 from oracle_support import served
-from relay_proxy import RelayProxy, Trouble, open_proxy
+from relay_proxy import RelayProxy, Trouble
 from relay_scene import RELAYER_INDEX, Scene, Wallet, new_wallet, open_scene, relay_settings
 
-from devnet.databases import fresh_database
 from devnet.dev_accounts import dev_account
 from ledger.order import Status
 
@@ -27,23 +25,11 @@ VALID_BEFORE = "invalid_exact_evm_payload_authorization_valid_before"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def proxy() -> AsyncIterator[RelayProxy]:
-    async with open_proxy() as proxy:
-        yield proxy
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(
-    postgres_url: str,
-    migrated_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    proxy: RelayProxy,
+    module_ledger_url: str, tmp_path_factory: pytest.TempPathFactory, proxy: RelayProxy
 ) -> AsyncIterator[Scene]:
-    folder: Path = tmp_path_factory.mktemp("x402")
-    async with (
-        fresh_database(postgres_url, template=migrated_template) as url,
-        open_scene(url, folder, through=proxy) as scene,
-    ):
+    folder = tmp_path_factory.mktemp("x402")
+    async with open_scene(module_ledger_url, folder, through=proxy) as scene:
         yield scene
 
 
