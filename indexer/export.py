@@ -12,7 +12,7 @@ import orjson
 
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
-from ledger.store.cursor import read_cursor
+from ledger.store.cursor import require_cursor
 from ledger.store.export import EXPORT_TABLES, ExportTable, read_pages
 from ledger.store.pool import Connection
 
@@ -46,9 +46,7 @@ async def export_ledger(
     writer = {"csv": _csv_file, "parquet": _parquet_file}[kind]
     files: dict[str, Any] = {}
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        cursor = await read_cursor(connection, chain_id)
-        if cursor is None:
-            raise RejectedError("ledger_empty", "this ledger is empty: run `billcoin-indexer run`")
+        cursor = await require_cursor(connection, chain_id)
         for name in names:
             path, count = folder / f"{name}.{kind}", 0
             table = EXPORT_TABLES[name]

@@ -10,7 +10,7 @@ from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
 from ledger.order import Depths, standing
 from ledger.store.contract_events import read_events_by_block
-from ledger.store.cursor import read_cursor
+from ledger.store.cursor import ledger_empty, read_cursor
 from ledger.store.pool import Connection
 from ledger.store.replay import (
     StoredStanding,
@@ -61,7 +61,7 @@ async def replay_check(
     start = await read_start(connection, chain_id)
     cursor = await read_cursor(connection, chain_id)
     if start is None or cursor is None:
-        raise RejectedError("ledger_empty", "this ledger is empty: run `billcoin-indexer run`")
+        raise ledger_empty()
     first = start if first is None else first
     last = cursor.tip.number if last is None else last
     if not start <= first <= last + 1 or last > cursor.tip.number:

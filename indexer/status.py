@@ -4,9 +4,8 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
-from ledger.store.cursor import read_cursor
+from ledger.store.cursor import require_cursor
 from ledger.store.observation import read_observation
 from ledger.store.pool import Connection
 
@@ -49,9 +48,7 @@ async def read_status(connection: Connection, chain_id: int) -> IndexerStatus:
     Raises:
         RejectedError: `ledger_empty`.
     """
-    cursor = await read_cursor(connection, chain_id)
-    if cursor is None:
-        raise RejectedError("ledger_empty", "this ledger is empty: run `billcoin-indexer run`")
+    cursor = await require_cursor(connection, chain_id)
     observation = await read_observation(connection, chain_id)
     now = datetime.now(UTC).timestamp()
     seen = IndexerStatus(

@@ -7,8 +7,7 @@ import typer
 
 from indexer.console import Json, read_settings, run, say
 from indexer.settings import IndexerSettings
-from ledger.errors import RejectedError
-from ledger.store.cursor import read_cursor
+from ledger.store.cursor import require_cursor
 from ledger.store.pool import connect
 from ledger.store.treasury import TreasuryStatement, Unmatched, read_statement, read_unmatched
 from ledger.units import format_bill
@@ -60,12 +59,7 @@ async def _read(settings: IndexerSettings, limit: int) -> _Report:
     connection = await connect(settings.database_url, application_name="billcoin-treasury")
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            cursor = await read_cursor(connection, settings.chain_id)
-            if cursor is None:
-                raise RejectedError(
-                    "ledger_empty", "this ledger is empty: run `billcoin-indexer run`"
-                )
-            number = cursor.tip.number
+            number = (await require_cursor(connection, settings.chain_id)).tip.number
             statement = await read_statement(connection, settings.chain_id, number)
             found = await read_unmatched(connection, settings.chain_id, number, limit=limit)
             return _Report(number, statement, list(found))

@@ -15,7 +15,7 @@ from ledger.chain import BrokenBranchError
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
 from ledger.store.contract_events import require_followed
-from ledger.store.cursor import read_cursor
+from ledger.store.cursor import ledger_empty, read_cursor
 from ledger.store.digests import copy_range, create_schema, drop_schema, schema_name
 from ledger.store.pool import Connection
 from ledger.store.replay import read_start
@@ -59,7 +59,7 @@ async def choose_range(
     start = await read_start(connection, chain_id)
     cursor = await read_cursor(connection, chain_id)
     if start is None or cursor is None:
-        raise RejectedError("ledger_empty", "this ledger is empty: run `billcoin-indexer run`")
+        raise ledger_empty()
     first = start if first is None else first
     last = cursor.finalized.number if last is None else last
     if not start <= first <= last <= cursor.tip.number:

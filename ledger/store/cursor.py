@@ -6,7 +6,7 @@ import asyncpg
 
 from ledger.chain import BlockRef
 from ledger.deployment import Deployment
-from ledger.errors import CorruptError, TransientError
+from ledger.errors import CorruptError, RejectedError, TransientError
 from ledger.header import Header
 from ledger.order import Depths
 from ledger.store.advance import insert_blocks
@@ -105,6 +105,23 @@ async def read_cursor(connection: Connection, chain_id: int) -> Cursor | None:
     """Where the ledger stands, or None before it was registered."""
     row = await connection.fetchrow(READ, chain_id)
     return None if row is None else _cursor(row)
+
+
+async def require_cursor(connection: Connection, chain_id: int) -> Cursor:
+    """Where the ledger stands, for commands that need one.
+
+    Raises:
+        RejectedError: `ledger_empty`.
+    """
+    cursor = await read_cursor(connection, chain_id)
+    if cursor is None:
+        raise ledger_empty()
+    return cursor
+
+
+def ledger_empty() -> RejectedError:
+    """The refusal of a command that finds nothing in the ledger."""
+    return RejectedError("ledger_empty", "this ledger is empty: run `billcoin-indexer run`")
 
 
 async def lock_cursor(connection: Connection, chain_id: int, *, expected_tip: BlockRef) -> Cursor:
