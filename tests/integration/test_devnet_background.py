@@ -1,62 +1,23 @@
 """`billcoin-devnet up`, for real, on anvil: used, made to misbehave, up again, forgotten."""
 
 import asyncio
-import json
-import os
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from devnet_run import Devnet
 
 from devnet import faults
 from devnet.background.identity import Identity
-from devnet.background.people import PASSWORD
 from devnet.background.record import Folders, Record, require_up
 from devnet.node import open_node
-from devnet.oracle_client import OracleClient, open_oracle
-from devnet.services import console_script
 from ledger.errors import RejectedError
 
 # Twelve commands of a second each, on a machine that may have other work.
 pytestmark = pytest.mark.timeout(400)
 PATIENCE_SECONDS = 60.0
-
-
-@dataclass
-class Devnet:
-    home: Path
-
-    async def run(self, *arguments: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            console_script("billcoin-devnet"),
-            *arguments,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=os.environ
-            | {"BILLCOIN_HOME": str(self.home), "BILLCOIN_WALLET_PASSWORD": PASSWORD},
-        )
-        out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
-
-    async def do(self, *arguments: str) -> dict[str, Any]:
-        code, out, err = await self.run(*arguments, "--json")
-        assert code == 0, (arguments, out, err)
-        answer: dict[str, Any] = json.loads(out.splitlines()[-1])
-        return answer
-
-    def variables(self) -> dict[str, str]:
-        stored: dict[str, str] = json.loads((self.home / "manifest.json").read_text())
-        return stored
-
-    def oracle(self) -> AbstractAsyncContextManager[OracleClient]:
-        """The devnet's oracle, as the partner that `up` made."""
-        names = self.variables()
-        return open_oracle(names["BILLCOIN_ORACLE_URL"], api_key=names["BILLCOIN_API_KEY"])
 
 
 @pytest_asyncio.fixture
@@ -105,8 +66,7 @@ async def test_a_devnet_stays_up_is_used_and_goes_on_where_it_stopped(devnet: De
 async def _sell(devnet: Devnet) -> None:
     async with devnet.oracle() as oracle:
         order = await oracle.create_order("fresh-250ml", 1)
-        pay = ("wallet", "pay", order["paymentUri"], "--name", "student", "--yes")
-        paid = await devnet.do(*pay)
+        paid = await devnet.pay(order)
         verdict = await oracle.validate(bytes.fromhex(paid["txHash"][2:]), order["amountDue"])
         assert verdict["valid"], verdict
 
@@ -140,8 +100,7 @@ async def _lost_and_found(devnet: Devnet, record: Record) -> None:
         open_node(record.node_urls[0]) as node,
     ):
         order = await oracle.create_order("fresh-250ml", 1)
-        pay = ("wallet", "pay", order["paymentUri"], "--name", "student", "--yes")
-        paying = asyncio.create_task(devnet.do(*pay))
+        paying = asyncio.create_task(devnet.pay(order))
         async with asyncio.timeout(PATIENCE_SECONDS):
             while (await node.call("txpool_status"))["pending"] == "0x0":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

@@ -5,17 +5,17 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from statistics import median
-from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
 from devnet_run import (
     Devnet,
     height,
+    is_ready,
     listening_addresses,
     open_till,
     order_status,
+    readiness,
     running,
     until,
     until_settled,
@@ -129,7 +129,7 @@ async def test_without_a_third_of_the_validators_nothing_becomes_final_until_the
         verdict = await oracle.validate(bytes.fromhex(paid["txHash"][2:]), small["amountDue"])
         assert (verdict["valid"], verdict["verdict"]["finality"]) == (True, "included")
         # The oracle says how far behind finality is.
-        ready = await _ready(oracle_url)
+        ready = await readiness(oracle_url)
         as_of = verdict["verdict"]["asOf"]
         lag = as_of["blockNumber"] - as_of["finalizedBlockNumber"]
         assert lag > EPOCHS_TO_LOOK * 2
@@ -148,16 +148,12 @@ async def test_a_chain_without_blocks_makes_the_oracle_refuse_and_resumes(devnet
     await devnet.do("fault", "pause-blocks")
 
     async def refuses() -> bool:
-        return (await _ready(oracle_url)).get("code") == "chain_stalled"
+        return (await readiness(oracle_url)).get("code") == "chain_stalled"
 
     await until("the doubt", refuses)
     assert (await devnet.status())["oracle"] == "chain_stalled"
     await devnet.do("fault", "resume-blocks")
-
-    async def answers() -> bool:
-        return (await _ready(oracle_url)).get("status") == "ready"
-
-    await until("blocks again", answers)
+    await until("blocks again", lambda: is_ready(oracle_url))
 
 
 async def test_a_fault_of_the_other_profile_names_it(devnet: Devnet) -> None:
@@ -185,9 +181,3 @@ async def test_everything_goes_on_where_it_stopped(devnet: Devnet) -> None:
         order = await oracle.create_order("fresh-250ml", 1)
         await devnet.pay(order)
     await until_settled(devnet, order)
-
-
-async def _ready(oracle_url: str) -> dict[str, Any]:
-    async with aiohttp.ClientSession() as session, session.get(f"{oracle_url}/readyz") as reply:
-        body: dict[str, Any] = await reply.json(content_type=None)
-        return body

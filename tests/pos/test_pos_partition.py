@@ -13,8 +13,10 @@ from devnet_run import (
     PATIENCE_SECONDS,
     Devnet,
     height,
+    is_ready,
     open_till,
     order_status,
+    readiness,
     running,
     until,
     until_settled,
@@ -116,23 +118,17 @@ async def test_a_partition_is_a_real_reorganisation(devnet: Devnet, tmp_path: Pa
         assert await order_status(single, swallowed) == "settled"
 
         # The one who asks both is sure again, on the same branch.
-        await until("the quorum", lambda: _is_ready(quorum_url))
+        await until("the quorum", lambda: is_ready(quorum_url))
         await devnet.pay(doubted)
         await until_settled(devnet, doubted)
 
 
-async def _ready(url: str) -> dict[str, Any]:
-    async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as reply:
-        body: dict[str, Any] = await reply.json(content_type=None)
-        return body
-
-
 async def _refuses(url: str) -> bool:
-    return (await _ready(url)).get("code") in {"nodes_disagree", "ledger_behind", "chain_stalled"}
-
-
-async def _is_ready(url: str) -> bool:
-    return (await _ready(url)).get("status") == "ready"
+    return (await readiness(url)).get("code") in {
+        "nodes_disagree",
+        "ledger_behind",
+        "chain_stalled",
+    }
 
 
 async def _validate(url: str, tx_hash: str, amount: str) -> tuple[int, bool]:

@@ -1,4 +1,4 @@
-"""A devnet on real proof of stake, used through its public commands only."""
+"""A devnet that runs for real, used through its public commands only."""
 
 import asyncio
 import json
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from devnet.background.people import PASSWORD
 from devnet.node import open_node
 from devnet.oracle_client import OracleClient, open_oracle
@@ -24,7 +26,7 @@ POLL_SECONDS = 0.25
 
 @dataclass
 class Devnet:
-    """One `billcoin-devnet up --profile pos`, in a home of its own."""
+    """One `billcoin-devnet`, in a home of its own."""
 
     home: Path
     arguments: tuple[str, ...] = ()
@@ -56,6 +58,7 @@ class Devnet:
         return answer
 
     async def up(self) -> dict[str, Any]:
+        """On real proof of stake."""
         return await self.do("up", "--profile", "pos", *self.arguments)
 
     async def status(self) -> dict[str, Any]:
@@ -173,6 +176,17 @@ async def height(url: str, tag: str = "latest") -> int:
 
 async def order_status(oracle: OracleClient, order: dict[str, Any]) -> str:
     return str((await oracle.order(order["id"]))["status"])
+
+
+async def readiness(oracle_url: str) -> dict[str, Any]:
+    """What an oracle says of itself: `status` is `ready`, or `code` says why it is not."""
+    async with aiohttp.ClientSession() as session, session.get(f"{oracle_url}/readyz") as reply:
+        body: dict[str, Any] = await reply.json(content_type=None)
+        return body
+
+
+async def is_ready(oracle_url: str) -> bool:
+    return (await readiness(oracle_url)).get("status") == "ready"
 
 
 async def until_settled(devnet: Devnet, order: dict[str, Any]) -> None:
