@@ -6,7 +6,6 @@ import re
 import secrets
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,9 +19,9 @@ from typer.testing import CliRunner
 from devnet.__main__ import app
 from devnet.console import exit_status
 from devnet.manifest import ENVIRONMENT_NAME
+from devnet.services import console_script
 from ledger.errors import LedgerError
 
-BIN = Path(sys.executable).parent
 GUIDE = Path(__file__).parents[1] / "docs" / "economy.md"
 DEVNET = "billcoin-devnet"
 PASSWORD = {"BILLCOIN_WALLET_PASSWORD": "milk"}
@@ -114,7 +113,7 @@ class Story:
     def process(self, *arguments: str, more: dict[str, str]) -> str:
         """Run a program of ours to its end."""
         done = subprocess.run(  # noqa: S603 - our own program
-            [str(BIN / arguments[0]), *arguments[1:]],
+            [console_script(arguments[0]), *arguments[1:]],
             env=clean_environment(self.home) | more,
             cwd=GUIDE.parents[1],
             capture_output=True,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -338,3 +338,10 @@ async def served(
 async def until_journal_is_read(client: Client) -> None:
     """Wait until the oracle serves streams."""
     assert await client.oracle.hub.until_started(timeout_seconds=5)
+
+
+async def until(holds: Callable[[], object], *, seconds: float = 20.0) -> None:
+    """Wait for what happens in this process, and can be seen without waiting."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - another task sets no event
+            await asyncio.sleep(0.005)

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from jobs_process import doing
-from oracle_support import Ledger, environment_for, settings_for
-from webhook_support import until
+from oracle_support import Ledger, environment_for, settings_for, until
 
 from devnet.services import console_script
 from ledger.store.jobs import count_processes, forget_jobs_before, read_queue_standing

@@ -10,7 +10,7 @@ from access_support import Guarded, Person, guarded_oracle
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from jobs_process import doing
-from oracle_support import Ledger, Pay, settings_for, tx
+from oracle_support import Ledger, Pay, settings_for, tx, until
 
 from ledger.store.audit_log import read_audit_page
 from oracle_api.access.principal import Role
@@ -204,9 +204,7 @@ async def test_operators_are_told_once_and_slack_s_failures_are_tried_again(
             for _ in range(9):
                 status, _, _ = await ask(student)
                 assert status == 200, "an alert that is under way delays no answer"
-            async with asyncio.timeout(30):
-                while not told:  # noqa: ASYNC110 - the receiver sets no event
-                    await asyncio.sleep(0.02)
+            await until(lambda: told, seconds=30)
             admin = await somebody(guarded, Role.ADMIN)
             async with asyncio.timeout(20):
                 while (await until_flagged(admin))[0]["failures"] < 6:

@@ -13,7 +13,16 @@ import aiohttp
 import psutil
 import pytest
 from access_support import Guarded, Person, guarded_oracle
-from oracle_support import Client, Ledger, Pay, served, settings_for, tx, until_journal_is_read
+from oracle_support import (
+    Client,
+    Ledger,
+    Pay,
+    served,
+    settings_for,
+    tx,
+    until,
+    until_journal_is_read,
+)
 from websockets.asyncio.client import connect as websockets_connect
 from websockets.exceptions import ConnectionClosed
 
@@ -146,9 +155,7 @@ async def test_who_speaks_is_hung_up_on(ledger: Ledger, said: Any, code: int) ->
                 await opened.send(said)
             await opened.wait_closed()
             assert opened.close_code == code
-        async with asyncio.timeout(5):
-            while client.oracle.hub.stream_count:  # noqa: ASYNC110 - another task's doing
-                await asyncio.sleep(0.01)
+        await until(lambda: not client.oracle.hub.stream_count, seconds=5)
 
 
 async def test_the_end_of_the_oracle_is_said(ledger: Ledger) -> None:
@@ -184,9 +191,7 @@ async def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_not(
         assert [number for _, number, _ in heard] == list(range(2, 12_002))
         assert client.oracle.hub.cut_off_count == 1
         # Our end is closed although the client has read nothing of what we had for it.
-        async with asyncio.timeout(5):
-            while _is_served(sleeper):  # noqa: ASYNC110 - another task's doing
-                await asyncio.sleep(0.01)
+        await until(lambda: not _is_served(sleeper), seconds=5)
         sleeper.close()
 
 
@@ -209,9 +214,7 @@ async def _sleeper(client: Client) -> socket.socket:
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     await loop.sock_sendall(sleeper, shake.encode())
-    async with asyncio.timeout(5):
-        while client.oracle.hub.stream_count < 1:  # noqa: ASYNC110 - another task's doing
-            await asyncio.sleep(0.01)
+    await until(lambda: client.oracle.hub.stream_count >= 1, seconds=5)
     return sleeper
 
 
@@ -302,9 +305,7 @@ async def test_one_client_cannot_take_all_streams(ledger: Ledger) -> None:
             assert (status, problem["code"]) == (503, "too_many_streams")
             async with _following(other):
                 pass
-        async with asyncio.timeout(5):
-            while guarded.client.oracle.hub.stream_count:  # noqa: ASYNC110 - another task's doing
-                await asyncio.sleep(0.01)
+        await until(lambda: not guarded.client.oracle.hub.stream_count, seconds=5)
         async with _following(greedy):
             pass
 
@@ -325,9 +326,7 @@ async def test_one_client_cannot_hold_requests_without_end(ledger: Ledger) -> No
     async with guarded_oracle(ledger, limits=StreamLimits(waits_per_client=2)) as guarded:
         client = guarded.client
         held = [asyncio.create_task(client.validate(tx(1), prefer="wait=30")) for _ in range(2)]
-        async with asyncio.timeout(5):
-            while len(client.oracle.hub._change_waiters) < 2:  # noqa: ASYNC110 - another task's doing
-                await asyncio.sleep(0.01)
+        await until(lambda: len(client.oracle.hub._change_waiters) >= 2, seconds=5)
         status, answer, headers = await client.call(
             "POST",
             "/api/v1/payments/validate",

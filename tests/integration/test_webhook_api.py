@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oracle_support import Client, Ledger, served, settings_for
-from webhook_support import Account, add_account, receiving, sending, until, write_keys
+from oracle_support import Client, Ledger, served, settings_for, until
+from webhook_support import Account, add_account, receiving, sending, write_keys
 
 from ledger.ids import event_id
 from ledger.store.webhooks import list_secrets

@@ -4,9 +4,9 @@ import uuid
 from pathlib import Path
 
 from market import indexing, open_market
-from oracle_support import served, settings_for, until_journal_is_read
+from oracle_support import served, settings_for, until, until_journal_is_read
 from standardwebhooks import Webhook
-from webhook_support import add_account, receiving, sending, until, write_keys
+from webhook_support import add_account, receiving, sending, write_keys
 
 from ledger.payment_uri import parse_address
 from ledger.store.pool import connect

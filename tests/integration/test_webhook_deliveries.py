@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from oracle_support import Client, Ledger, open_ledger, served, settings_for
+from oracle_support import Client, Ledger, open_ledger, served, settings_for, until
 from standardwebhooks import Webhook, WebhookVerificationError
 from webhook_support import (
     Account,
@@ -20,7 +20,6 @@ from webhook_support import (
     nudge,
     receiving,
     sending,
-    until,
     write_keys,
 )
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 from node_program import JAVASCRIPT, answer_of, node
-from oracle_support import open_ledger, served, settings_for
+from oracle_support import open_ledger, served, settings_for, until
 from webhook_support import (
     Received,
     add_account,
     receiving,
     sending,
-    until,
     write_keys,
 )
 

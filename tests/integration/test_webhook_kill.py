@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from aiohttp import web
-from oracle_support import Ledger, environment_for, open_ledger, served, settings_for
+from oracle_support import Ledger, environment_for, open_ledger, served, settings_for, until
 from standardwebhooks import Webhook
 from webhook_support import (
     WEBHOOKS,
@@ -13,7 +13,6 @@ from webhook_support import (
     add_account,
     add_order,
     receiving,
-    until,
     write_keys,
 )
 

@@ -104,12 +104,6 @@ async def receiving(*, host: str = "127.0.0.1", tls: Any = None) -> AsyncIterato
         await runner.cleanup()
 
 
-async def until(holds: Callable[[], object], *, seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - another task sets no event
-            await asyncio.sleep(0.005)
-
-
 def write_keys(folder: Path, name: str = "2026") -> Path:
     """A file with a key of its own."""
     path = folder / "webhook-keys"
