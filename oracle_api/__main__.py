@@ -12,6 +12,7 @@ from oracle_api.access.key_commands import keys
 from oracle_api.accounts.commands import accounts
 from oracle_api.attestations.commands import attestation_keys_app
 from oracle_api.audit_log.commands import audit_log
+from oracle_api.console import EXIT_USAGE, refused
 from oracle_api.logs import configure_logs
 from oracle_api.settings import Settings, read_settings
 from oracle_api.wallets.commands import wallets
@@ -171,8 +172,7 @@ def _wrong_settings_told() -> Iterator[None]:
     try:
         yield
     except RejectedError as error:
-        typer.echo(f"billcoin-oracle: wrong settings\n{error}", err=True)
-        raise typer.Exit(2) from None
+        raise refused(f"wrong settings\n{error}", status=EXIT_USAGE) from None
 
 
 def main() -> None:

@@ -1,16 +1,12 @@
 """`billcoin-oracle keys`: the file with the keys that sign access tokens."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ledger.errors import RejectedError
 from oracle_api.access.token_keys import add_key, drop_key, first_key, load_token_keys
-
-EXIT_REFUSED = 1
+from oracle_api.console import refusals_told
 
 keys = typer.Typer(help="The keys that sign access tokens.", no_args_is_help=True)
 
@@ -41,14 +37,14 @@ def new(
     """Make a key: the first of a new file, or the last of one that is there."""
     if if_missing and file.exists():
         return
-    with _refusal_told():
+    with refusals_told():
         typer.echo(add_key(file))
 
 
 @keys.command("list")
 def list_command(*, file: KeysFile) -> None:
     """List the keys by their ids; the first signs."""
-    with _refusal_told():
+    with refusals_told():
         for kid in load_token_keys(file).by_id:
             typer.echo(kid)
 
@@ -56,21 +52,12 @@ def list_command(*, file: KeysFile) -> None:
 @keys.command()
 def use(kid: KeyId, *, file: KeysFile) -> None:
     """Put a key first, so that it signs."""
-    with _refusal_told():
+    with refusals_told():
         first_key(file, kid)
 
 
 @keys.command()
 def drop(kid: KeyId, *, file: KeysFile) -> None:
     """Take a key out of the file; tokens that it has signed are worth nothing then."""
-    with _refusal_told():
+    with refusals_told():
         drop_key(file, kid)
-
-
-@contextlib.contextmanager
-def _refusal_told() -> Iterator[None]:
-    try:
-        yield
-    except RejectedError as error:
-        typer.echo(f"billcoin-oracle: {error}", err=True)
-        raise typer.Exit(EXIT_REFUSED) from None

@@ -27,10 +27,10 @@ from oracle_api.accounts.service import (
     OFFICE_COMMAND,
     AccountService,
 )
+from oracle_api.console import refused
 from oracle_api.pages import is_id
 
 LIST_LIMIT: Final = 1_000
-EXIT_REFUSED: Final = 1
 
 accounts = typer.Typer(
     help="Accounts and their API keys, made by the office alone.", no_args_is_help=True
@@ -242,16 +242,11 @@ def _run(database_url: str, work: Work) -> dict[str, Any]:
     try:
         return asyncio.run(run())
     except LedgerError as error:
-        raise _refused(str(error)) from None
+        raise refused(str(error)) from None
     except asyncpg.UndefinedTableError:
-        raise _refused("the database lacks our schema; run billcoin-indexer migrate") from None
+        raise refused("the database lacks our schema; run billcoin-indexer migrate") from None
     except DATABASE_AWAY as error:
-        raise _refused(f"the database does not answer: {error}") from None
-
-
-def _refused(message: str) -> typer.Exit:
-    typer.echo(f"billcoin-oracle: {message}", err=True)
-    return typer.Exit(EXIT_REFUSED)
+        raise refused(f"the database does not answer: {error}") from None
 
 
 @contextlib.asynccontextmanager
@@ -273,7 +268,7 @@ def _hashed(password: str) -> str:
     try:
         check_new_password(password)
     except RejectedError as error:
-        raise _refused(str(error)) from None
+        raise refused(str(error)) from None
     passwords = Passwords()
     try:
         return passwords.hash_now(password)

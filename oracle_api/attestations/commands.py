@@ -1,8 +1,6 @@
 """`billcoin-oracle attestation-keys`: make, order and revoke the keys that sign."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +12,7 @@ from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
 from ledger.payment_uri import format_address, parse_address
 from oracle_api.attestations.key_file import Entry, read_key_file, write_key_file
+from oracle_api.console import EXIT_USAGE, refusals_told
 from oracle_api.times import rfc3339
 
 PASSWORD_VARIABLE = "BILLCOIN_ATTESTATION_KEYS_PASSWORD"  # noqa: S105 - a variable's name
@@ -43,7 +42,7 @@ def new(*, file: KeysFile) -> None:
         entry["keystore"] = Account.encrypt(account.key, password)
     else:
         entry["privateKey"] = to_hex(bytes(account.key))
-    with _refusals():
+    with refusals_told(status=EXIT_USAGE):
         entries = read_key_file(file) if file.exists() else []
         write_key_file(file, [*entries, entry])
     typer.echo(account.address)
@@ -52,7 +51,7 @@ def new(*, file: KeysFile) -> None:
 @attestation_keys_app.command("list")
 def list_(*, file: KeysFile) -> None:
     """List the keys' addresses and what each is for."""
-    with _refusals():
+    with refusals_told(status=EXIT_USAGE):
         entries = read_key_file(file)
     standing = [entry for entry in entries if not entry.get("revokedAt")]
     for entry in entries:
@@ -66,7 +65,7 @@ def list_(*, file: KeysFile) -> None:
 @attestation_keys_app.command()
 def use(address: Address, *, file: KeysFile) -> None:
     """Let this key sign from the next start on; what the others signed stays good."""
-    with _refusals():
+    with refusals_told(status=EXIT_USAGE):
         entries = read_key_file(file)
         chosen = _find(entries, address)
         if chosen.get("revokedAt"):
@@ -80,7 +79,7 @@ def revoke(address: Address, *, file: KeysFile) -> None:
 
     Revoke it in the verifier contract too (`revoke_signer`): that is what contracts ask.
     """
-    with _refusals():
+    with refusals_told(status=EXIT_USAGE):
         entries = read_key_file(file)
         chosen = _find(entries, address)
         kept: dict[str, Any] = {
@@ -97,16 +96,6 @@ def _find(entries: list[Entry], address: str) -> Entry:
         if str(entry.get("address")).lower() == wanted.lower():
             return entry
     raise RejectedError("setting_wrong", f"there is no key {address}")
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """End with status 2 and one line for whatever the caller has to change."""
-    try:
-        yield
-    except RejectedError as error:
-        typer.echo(f"billcoin-oracle: {error}", err=True)
-        raise typer.Exit(2) from None
 
 
 def _now() -> str:

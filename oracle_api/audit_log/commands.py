@@ -11,9 +11,9 @@ import typer
 from ledger.audit_chain import Tampering
 from ledger.store.audit_log import check_audit_log, read_entry_hash
 from ledger.store.pool import connect
+from oracle_api.console import EXIT_USAGE, refused
 
 EXIT_TAMPERED: Final = 1
-EXIT_USAGE: Final = 2
 
 _KNOWN: Final = re.compile(r"([1-9][0-9]{0,17}):([0-9a-f]{64})", re.ASCII)
 
@@ -43,8 +43,7 @@ def verify(*, database_url: DatabaseUrl, known: Known = None, as_json: Json = Fa
     """
     noted = None if known is None else _KNOWN.fullmatch(known)
     if known is not None and noted is None:
-        typer.echo("billcoin-oracle: --known must be SEQ:HASH, as this command prints it", err=True)
-        raise typer.Exit(EXIT_USAGE)
+        raise refused("--known must be SEQ:HASH, as this command prints it", status=EXIT_USAGE)
     seq_and_hash = None if noted is None else (int(noted[1]), bytes.fromhex(noted[2]))
     head, found = asyncio.run(_check(database_url, seq_and_hash))
     report: dict[str, Any] = {

@@ -9,10 +9,10 @@ import typer
 from ledger.errors import LedgerError
 from ledger.store.pool import DATABASE_AWAY, connect
 from ledger.store.wallets import count_outdated, lock_outdated, reseal_wallet
+from oracle_api.console import refused
 from oracle_api.wallets.vault import WalletVault, add_wallet_key
 
 BATCH: Final = 500
-EXIT_REFUSED: Final = 1
 
 wallets = typer.Typer(help="The keys of linked wallets' addresses.", no_args_is_help=True)
 
@@ -46,7 +46,7 @@ def new_key(
     try:
         typer.echo(add_wallet_key(file))
     except LedgerError as error:
-        raise _refused(str(error)) from None
+        raise refused(str(error)) from None
 
 
 @wallets.command()
@@ -55,9 +55,9 @@ def rotate(*, file: KeysFile, database_url: DatabaseUrl) -> None:
     try:
         asyncio.run(_rotate(database_url, WalletVault.from_file(file)))
     except LedgerError as error:
-        raise _refused(str(error)) from None
+        raise refused(str(error)) from None
     except DATABASE_AWAY as error:
-        raise _refused(f"the database does not answer: {error}") from None
+        raise refused(f"the database does not answer: {error}") from None
 
 
 async def _rotate(database_url: str, vault: WalletVault) -> None:
@@ -79,8 +79,3 @@ async def _rotate(database_url: str, vault: WalletVault) -> None:
         typer.echo(f"{done} addresses encrypted with {vault.key_id}")
     finally:
         await connection.close()
-
-
-def _refused(message: str) -> typer.Exit:
-    typer.echo(f"billcoin-oracle: {message}", err=True)
-    return typer.Exit(EXIT_REFUSED)
