@@ -58,7 +58,7 @@ async def find_anchor(sources: Sources, token: bytes, *, start_block: int | None
     Raises:
         TransientError: no node can tell.
     """
-    node = min(sources.all, key=lambda source: source.rank()).node
+    node = sources.best.node
     if start_block is None:
         head = await node.head()
         start_block = await node.code_block(token, head_number=head.number)

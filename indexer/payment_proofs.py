@@ -90,7 +90,7 @@ async def _fetch(
     sources: Sources, block_hash: bytes, token: bytes
 ) -> tuple[dict[str, object], list[dict[str, object]]]:
     """A block and its receipts as the node answers them, proven here."""
-    node = min(sources.all, key=lambda source: source.rank()).node
+    node = sources.best.node
     block, receipts = await ask_for_block(node.rpc, block_hash)
     if not isinstance(block, dict) or not isinstance(receipts, list):
         raise NotThereYetError(f"the node no longer has block {to_hex(block_hash)}")

@@ -111,7 +111,7 @@ class _Token:
     """The token as a node answers for it at one block's height."""
 
     def __init__(self, sources: Sources, token: bytes, block: BlockRef) -> None:
-        self._node = min(sources.all, key=lambda source: source.rank()).node
+        self._node = sources.best.node
         self._token = token
         self._height = hex(block.number)
 

@@ -52,6 +52,11 @@ class Sources:
         """How far what these nodes answer is verified; all are at one level."""
         return self.all[0].node.verification
 
+    @property
+    def best(self) -> Source:
+        """The one to ask what only one is asked."""
+        return min(self.all, key=lambda source: source.rank())
+
     def degrade(self) -> None:
         """From now on, believe a block because a quorum tells the same, not because it hashes."""
         for source in self.all:
