@@ -1,7 +1,6 @@
 """Who may come in: the one place where credentials are read and routes are guarded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ledger.errors import RejectedError
@@ -29,14 +28,6 @@ class Credentials(Protocol):
 
     async def principal_of(self, credential: bytes) -> Principal:
         """The account behind an access token or an API key, or DeniedError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """A request that may go on: by which rule, and as whose."""
-
-    rule: Rule
-    principal: Principal
 
 
 class Gate:

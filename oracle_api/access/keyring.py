@@ -68,10 +68,6 @@ class Keyring:
         except (InvalidTag, ValueError):
             raise CorruptError(f"what the key {name!r} has encrypted was altered") from None
 
-    def key_of(self, sealed: bytes) -> str:
-        """The name of the key that this needs."""
-        return _split(sealed)[0]
-
     def is_current(self, sealed: bytes) -> bool:
         """Whether this was encrypted with the first key."""
         return _split(sealed)[0] == self.active
