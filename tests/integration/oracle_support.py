@@ -345,3 +345,9 @@ async def until(holds: Callable[[], object], *, seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - another task sets no event
             await asyncio.sleep(0.005)
+
+
+async def until_all_is_told(client: Client, ledger: Ledger) -> None:
+    """Wait until the oracle has read the journal to its end."""
+    last_seq = await ledger.connection.fetchval("SELECT last_seq FROM journal")
+    await until(lambda: client.oracle.hub.tail and client.oracle.hub.tail.last_seq == last_seq)

@@ -1,11 +1,10 @@
 """The indexer follows a real chain into a real Postgres."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from unittest.mock import AsyncMock
 
 import pytest
-from market import BILL, Market, indexing, open_market
+from market import BILL, Market, indexing, open_market, wait_for
 
 from indexer import follow, history
 from ledger.order import Finality, Status
@@ -217,7 +216,13 @@ async def test_what_was_seen_at_the_node_is_noted_for_the_oracle(market: Market)
     async with indexing(market):
         await market.mine(3)
         await market.until_tip()
-        await asyncio.sleep(1.5)
+        head = await market.head_number()
+
+        async def is_noted() -> bool:
+            noted = await read_observation(market.ledger, market.chain.chain_id)
+            return noted is not None and noted.head_number == head
+
+        await wait_for(is_noted, "the head in the ledger")
         observation = await read_observation(market.ledger, market.chain.chain_id)
     assert observation is not None
     assert observation.head_number == await market.head_number()

@@ -21,6 +21,7 @@ from oracle_support import (
     served,
     settings_for,
     tx,
+    until_all_is_told,
     until_journal_is_read,
 )
 
@@ -294,7 +295,7 @@ async def test_two_replicas_show_one_ledger(ledger: Ledger) -> None:
         waiting = asyncio.create_task(other.validate(tx(1), prefer="wait=20"))
         await ledger.block(Pay(order["orderAddress"], "0.25", tx(1)))
         assert (await waiting)["valid"]
-        await asyncio.sleep(0.1)
         for client in (one, other):
+            await until_all_is_told(client, ledger)
             _, text, _ = await client.call("GET", "/metrics")
             assert b"payment_success_total 1.0" in text

@@ -15,6 +15,7 @@ from oracle_support import (
     served,
     settings_for,
     tx,
+    until_all_is_told,
     until_journal_is_read,
 )
 
@@ -151,7 +152,7 @@ async def test_streams_and_waits_end_promptly_when_the_server_stops(ledger: Ledg
 
 async def test_the_totals_follow_the_journal_and_a_fresh_count_agrees(ledger: Ledger) -> None:
     async def totals(client: Client) -> dict[str, float]:
-        await asyncio.sleep(0.2)
+        await until_all_is_told(client, ledger)
         _, text, _ = await client.call("GET", "/metrics")
         lines = [line.rsplit(" ", 1) for line in text.decode().splitlines() if line[0] != "#"]
         wanted = ("payment_success_total", "billcoin_orders")
