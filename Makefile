@@ -68,9 +68,11 @@ test: setup $(PARTNER_READY) lint types ## lint, types and every test; ARGS="-k 
 test-pos: setup ## what only a real proof-of-stake chain shows: about ten minutes
 	$(BIN)/python -m pytest tests/pos $(ARGS)
 
+# Extras stay in the lock: pip takes what is asked for with one, and not pinned with it, in its newest
+# version, whose hash the lock does not have.
 lock: ## renew requirements.lock from pyproject.toml (needs uv on PATH)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
-	  --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
+	  --no-strip-extras --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements.lock
 
 lint: setup ## style, import rules
 	$(BIN)/ruff check .
