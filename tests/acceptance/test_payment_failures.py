@@ -4,21 +4,33 @@ import asyncio
 import collections
 import random
 import secrets
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
 
 import aiohttp
 import asyncpg
 import pytest
+import pytest_asyncio
 from shop import Shop
 from street import Street, recipient
 
 from contracts import devnet_ringgit
 from devnet import token_calls
+from devnet.dev_accounts import DEPLOYER_INDEX, dev_account
+from devnet.faucet import give
+from devnet.ports import LOOPBACK, free_port
+from devnet.transactions import address_of
 from ledger.keccak import keccak256
-from ledger.units import parse_bill
+from ledger.units import Units, parse_bill
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 THOUSAND = 1000
+# Anvil calls safe what lies an epoch of 32 blocks below its head, and final what lies two.
+SAFE_BLOCKS = 33
+FINALITY_BLOCKS = 65
+PAYERS = (5, 6, 7)
 
 
 @pytest.fixture
@@ -162,6 +174,7 @@ async def test_reorg_puts_the_payment_in_another_block(street: Street) -> None:
     raw = await street.signed(recipient(order), "0.25", nonce=await street.nonce())
     paid = "0x" + keccak256(bytes.fromhex(raw[2:])).hex()
     await street.shop.node.call("eth_sendRawTransaction", raw)
+    await street.shop.node.receipt(bytes.fromhex(paid[2:]))  # its block is made after the answer
     before = (await street.verdict(paid))["verdict"]
     await street.shop.mine(1)
     await street.reorganise(2, (raw, 1))
@@ -277,3 +290,97 @@ async def test_a_currency_of_the_askers_choice(street: Street) -> None:
 
 async def test_a_hash_that_nobody_has_sent(street: Street) -> None:
     assert await street.code("0x" + secrets.token_hex(32)) == "transaction_not_found"
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def kiosk(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Street]:
+    """Another store of the same ledger: an oracle that lets little be released before it is final.
+
+    A payer may have two milks of RM 1.80 out, the store four.
+    """
+    port = free_port()
+    own = {
+        "BILLCOIN_ORACLE_PORT": str(port),
+        "BILLCOIN_STORE_ID": "kiosk",
+        "BILLCOIN_PAYER_EXPOSURE_LIMIT_MYR": "4.00",
+        "BILLCOIN_STORE_EXPOSURE_LIMIT_MYR": "8.00",
+    }
+    store = replace(
+        shop,
+        url=f"http://{LOOPBACK}:{port}",
+        variables=shop.variables | own,
+        folder=tmp_path_factory.mktemp("kiosk"),
+        started=[],
+    )
+    for payer in PAYERS:
+        await give(
+            shop.node,
+            dev_account(DEPLOYER_INDEX),
+            address_of(dev_account(payer)),
+            deployment=shop.manifest.deployment,
+            units=Units(parse_bill("10")),
+            gas_wei=0,
+        )
+    try:
+        await store.start_oracle()
+        yield Street(store)
+    finally:
+        await store.stop_oracle()
+
+
+async def sold(kiosk: Street, *payers: int) -> list[tuple[dict[str, Any], str]]:
+    """A milk for each of these payers, one after the other; the orders and their transactions."""
+    sales = []
+    for payer in payers:
+        order = await kiosk.order()
+        sales.append((order, await kiosk.pay(order, sender=payer)))
+    await kiosk.verdict(sales[-1][1])
+    return sales
+
+
+async def policies(kiosk: Street, sales: list[tuple[dict[str, Any], str]]) -> list[list[str]]:
+    """What each order stands at, the depth it waits for, and why."""
+    orders = [await kiosk.read(order) for order, _ in sales]
+    keys = ("requiredFinality", "reason")
+    return [[one["status"], *(one["confirmationPolicy"][key] for key in keys)] for one in orders]
+
+
+@pytest.mark.parametrize(
+    ("payers", "reason"),
+    [
+        # The third milk of one payer while two are out.
+        ((5, 5, 5), "payer_exposure"),
+        # Nobody has more than two out, but the store four.
+        ((5, 6, 5, 6, 7), "store_exposure"),
+    ],
+)
+async def test_more_than_payer_or_store_may_have_out_waits_for_a_deeper_block(
+    kiosk: Street, payers: tuple[int, ...], reason: str
+) -> None:
+    sales = await sold(kiosk, *payers)
+    (held, held_tx), released = sales[-1], sales[:-1]
+    # The limits are in every order, and what an order waits for with the reason.
+    policy = (await kiosk.read(held))["confirmationPolicy"]
+    assert policy == {
+        "requiredFinality": "safe",
+        "reason": reason,
+        "payerExposureLimitMyr": "4.00",
+        "storeExposureLimitMyr": "8.00",
+    }
+    free = ["paid", "included", "amount"]
+    assert await policies(kiosk, sales) == [free] * len(released) + [["detected", "safe", reason]]
+    assert await kiosk.code(held_tx) == "awaiting_finality"
+    # What is not final exposes, however safe it is; the order itself need only be safe.
+    await kiosk.shop.mine(SAFE_BLOCKS)
+    await kiosk.until(held, "paid")
+    assert await kiosk.code(held_tx) == "valid"
+    ((again, _),) = await sold(kiosk, payers[-1])
+    assert (await kiosk.read(again))["confirmationPolicy"]["reason"] == reason
+    # Final, nothing is exposed any more, and the next milk is released at once.
+    await kiosk.shop.mine(FINALITY_BLOCKS)
+    for order in (*(order for order, _ in sales), again):
+        await kiosk.until(order, "settled")
+    fresh = await sold(kiosk, payers[-1])
+    assert await policies(kiosk, fresh) == [free]
+    await kiosk.shop.mine(FINALITY_BLOCKS)
+    await kiosk.until(fresh[0][0], "settled")
