@@ -20,7 +20,8 @@ FORMAT = "billcoin-export/1"
 PAGE_ROWS = 10_000
 _HASH_CHUNK_BYTES = 1 << 20
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# The full-width forms are what some spreadsheets turn into the plain ones.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 Write = Callable[[Sequence[tuple[Any, ...]]], None]
 
@@ -94,7 +95,7 @@ def harmless(cell: Any) -> Any:
     """A cell that no spreadsheet takes for a formula, which whoever wrote it could make do harm.
 
     An apostrophe goes before what would begin one, as OWASP advises on CSV injection. Only what a
-    till or a partner wrote can begin so; the numbers here are never negative.
+    person wrote can begin so; the numbers here are never negative.
     """
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
 

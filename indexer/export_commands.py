@@ -24,12 +24,12 @@ def export(
     *,
     out: Annotated[Path, typer.Option(file_okay=False, help="The folder to write to.")],
     kind: Annotated[Kind, typer.Option("--format", help="The files' format.")] = Kind.PARQUET,
-    what: Annotated[
-        str, typer.Option(help="Which tables, with commas between them.")
-    ] = "blocks,transfers,contract_events,orders",
+    what: Annotated[str, typer.Option(help="Which tables, with commas between them.")] = ",".join(
+        EXPORT_TABLES
+    ),
     as_json: Json = False,
 ) -> None:
-    """Write canonical blocks, transfers, contract events and orders as they are at one instant.
+    """Write what the chain proves, orders, refunds and loyalty as they are at one instant.
 
     Amounts are whole base units in text, since no number type of a spreadsheet holds them;
     export.json names the tip that the files are of, and their SHA-256.

@@ -1,7 +1,8 @@
-"""Rows for auditors: canonical blocks, transfers and orders, every value as it is exact in text."""
+"""Rows for auditors: what the chain proves and what our books say, each value exact in text."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ledger.contract_event import canonical_arguments
@@ -40,12 +41,48 @@ SELECT id, store_id, reference, status, amount_myr AS amount_myr_sen,
        rate_myr_per_bill::text AS rate_myr_per_bill, amount_due::text AS amount_due_units,
        amount_received::text AS amount_received_units,
        amount_owed_back::text AS amount_owed_back_units,
+       amount_refunded::text AS amount_refunded_units,
        '0x' || encode(address, 'hex') AS address, required_finality, expires_at,
-       to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at,
-       to_char(paid_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS paid_at,
-       to_char(settled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS settled_at,
-       to_char(cancelled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS cancelled_at
+       created_at, paid_at, settled_at, cancelled_at
 FROM orders WHERE chain_id = $1 ORDER BY id
+"""
+
+# The block is that of the transfer which proves the refund now, if any does.
+_REFUNDS = """
+SELECT r.id, r.order_id, o.store_id, r.status, r.reason, r.source, r.note,
+       r.amount::text AS amount_units, '0x' || encode(r.recipient, 'hex') AS recipient,
+       r.account_id, r.since_number, '0x' || encode(r.tx_hash, 'hex') AS tx_hash,
+       proof.block_number, '0x' || encode(proof.block_hash, 'hex') AS block_hash, proof.log_index,
+       r.created_at, r.verified_at, r.settled_at, r.cancelled_at
+FROM refund r
+JOIN orders o ON o.id = r.order_id
+LEFT JOIN LATERAL (
+    SELECT t.block_number, t.block_hash, t.log_index
+    FROM refund_claim k JOIN transfer t USING (chain_id, block_hash, log_index)
+    WHERE k.refund_id = r.id AND t.canonical LIMIT 1
+) proof ON true
+WHERE r.chain_id = $1 ORDER BY r.id
+"""
+
+_REFUND_ENTRIES = """
+SELECT e.seq, e.refund_id, e.order_id, e.debit, e.credit, e.amount::text AS amount_units,
+       e.account_id, e.note, e.created_at
+FROM refund_entry e JOIN refund r ON r.id = e.refund_id
+WHERE r.chain_id = $1 ORDER BY e.seq
+"""
+
+_LOYALTY_POSTINGS = """
+SELECT p.seq, p.kind, p.debit, p.credit, '0x' || encode(p.customer, 'hex') AS customer, p.points,
+       p.order_id, p.coupon_id, e.created_at
+FROM posting p JOIN event e ON e.seq = p.seq JOIN orders o ON o.id = p.order_id
+WHERE o.chain_id = $1 ORDER BY p.seq
+"""
+
+_COUPONS = """
+SELECT c.id, '0x' || encode(c.customer, 'hex') AS customer, c.number, c.order_id, c.status,
+       c.made_at, c.voided_at, c.used_at, c.used_by
+FROM coupon c JOIN orders o ON o.id = c.order_id
+WHERE o.chain_id = $1 ORDER BY c.id
 """
 
 
@@ -92,10 +129,48 @@ EXPORT_TABLES = {
             (
                 *("id", "store_id", "reference", "status", "amount_myr_sen", "rate_myr_per_bill"),
                 *("amount_due_units", "amount_received_units", "amount_owed_back_units"),
-                *("address", "required_finality", "expires_at", "created_at", "paid_at"),
-                *("settled_at", "cancelled_at"),
+                *("amount_refunded_units", "address", "required_finality", "expires_at"),
+                *("created_at", "paid_at", "settled_at", "cancelled_at"),
             ),
             frozenset({"amount_myr_sen", "expires_at"}),
+        ),
+        ExportTable(
+            "refunds",
+            _REFUNDS,
+            (
+                *("id", "order_id", "store_id", "status", "reason", "source", "note"),
+                *("amount_units", "recipient", "account_id", "since_number", "tx_hash"),
+                *("block_number", "block_hash", "log_index", "created_at", "verified_at"),
+                *("settled_at", "cancelled_at"),
+            ),
+            frozenset({"since_number", "block_number", "log_index"}),
+        ),
+        ExportTable(
+            "refund_entries",
+            _REFUND_ENTRIES,
+            (
+                *("seq", "refund_id", "order_id", "debit", "credit", "amount_units"),
+                *("account_id", "note", "created_at"),
+            ),
+            frozenset({"seq"}),
+        ),
+        ExportTable(
+            "loyalty_postings",
+            _LOYALTY_POSTINGS,
+            (
+                *("seq", "kind", "debit", "credit", "customer", "points", "order_id"),
+                *("coupon_id", "created_at"),
+            ),
+            frozenset({"seq", "points"}),
+        ),
+        ExportTable(
+            "coupons",
+            _COUPONS,
+            (
+                *("id", "customer", "number", "order_id", "status", "made_at", "voided_at"),
+                *("used_at", "used_by"),
+            ),
+            frozenset({"number"}),
         ),
     )
 }
@@ -114,4 +189,7 @@ async def read_pages(
 
 
 def _text(value: Any) -> Any:
+    if isinstance(value, datetime):
+        moment = value.astimezone(UTC).isoformat(timespec="microseconds")
+        return moment.removesuffix("+00:00") + "Z"
     return canonical_arguments(value) if isinstance(value, dict) else value
