@@ -9,11 +9,21 @@ from typing import Any
 
 import aiohttp
 
+from contracts.revert import is_revert, revert_reason
 from ledger.errors import RejectedError, TransientError
 from ledger.json_hex import read_data, read_quantity, to_hex
 
 _TIMEOUT_SECONDS = 10.0
 _RECEIPT_POLL_SECONDS = 0.02
+
+
+class CallRevertedError(RejectedError):
+    """A contract refused a call; `reason` are its words, None where the node does not tell them."""
+
+    def __init__(self, reason: str | None) -> None:
+        words = reason or "and the node does not tell why"
+        super().__init__("call_reverted", f"the contract refused: {words}")
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,8 @@ class Node:
 
         Raises:
             TransientError: The node cannot be reached or does not answer in JSON.
-            RejectedError: `node_refused`: it answered with an error.
+            CallRevertedError: A contract refused what was called.
+            RejectedError: `node_refused`: it answered with another error.
         """
         body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
         try:
@@ -50,6 +61,8 @@ class Node:
             raise TransientError(f"no answer from the node at {self.url}: {error!r}") from error
         if "error" in answer:
             message = str(answer["error"].get("message", "no reason given"))
+            if is_revert(answer["error"].get("code"), message):
+                raise CallRevertedError(revert_reason(answer["error"]))
             raise RejectedError("node_refused", f"the node refused {method}: {message}")
         return answer.get("result")
 

@@ -14,13 +14,12 @@ from contracts import minting_module
 from contracts.abi import call_data
 from contracts.minting_module import BatchAttestation, attestation_argument, attestation_typed_data
 from devnet.economy import LITRE, MAX_BATCH_AGE_SECONDS, SECOND_SENSOR_ABOVE, YEARLY_QUOTA
-from devnet.node import Node, Receipt
+from devnet.node import CallRevertedError, Node, Receipt
 from devnet.transactions import Message, address_of, require_success, send
-from ledger.errors import RejectedError
 from ledger.json_hex import read_quantity, to_hex
 from ledger.units import Units
 
-_REVERTED = "execution reverted: "
+NO_REASON = "the contract refuses, and the node does not tell why"
 _BATCH_SECONDS = 1_800
 _SKEW_SECONDS = 3_600
 # A batch that is refused is sent all the same when asked for; no estimate exists for it.
@@ -148,12 +147,8 @@ async def refusal(node: Node, batch: SignedBatch, line: Line, sender: LocalAccou
     call = {"from": sender.address, "to": to_hex(line.module), "data": to_hex(batch.call_data())}
     try:
         await node.call("eth_call", call, "latest")
-    except RejectedError as error:
-        _, found, words = str(error).partition(_REVERTED)
-        if not found:
-            raise
-        # Some nodes add the encoded reason behind the words.
-        return words.partition(", data:")[0].strip().strip('"')
+    except CallRevertedError as error:
+        return error.reason or NO_REASON
     return None
 
 

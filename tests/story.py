@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from typer.testing import CliRunner
 
+from contracts.revert import revert_reason
 from devnet.__main__ import app
 from devnet.console import exit_status
 from devnet.manifest import ENVIRONMENT_NAME
@@ -31,7 +32,7 @@ REFUSED_BATCHES = {
     "replay": "minting_module: nonce is used",
     "over-quota": "dairy_register: quota is used up",
 }
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 LOOK_SECONDS = 0.5
 """The oracle's budgets of requests would end a busier wait."""
 
@@ -301,7 +302,7 @@ class Story:
         sent = self.node("eth_getTransactionByHash", tx_hash)["result"]
         call = {name: sent[name] for name in ("from", "to")} | {"data": sent["input"]}
         answer = self.node("eth_call", call, receipt["blockNumber"])
-        return receipt["status"] == "0x0" and words in answer["error"]["message"]
+        return receipt["status"] == "0x0" and revert_reason(answer["error"]) == words
 
     def variables(self) -> dict[str, str]:
         lines = shlex.split((self.home / ENVIRONMENT_NAME).read_text())

@@ -10,14 +10,13 @@ from typing import Any
 import aiohttp
 import orjson
 
+from contracts.revert import is_revert
 from ledger.errors import TransientError
 from ledger.json_hex import read_data, read_quantity, to_hex
 
 REQUEST_TIMEOUT_SECONDS = 5.0
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 FALLBACK_TIP_WEI = 10**9
-REVERTED = 3
-"""The JSON-RPC error code of a call that its contract reverted."""
 
 
 class NodeAwayError(TransientError):
@@ -29,7 +28,7 @@ class NodeRefusedError(TransientError):
 
     def __init__(self, method: str, rpc_code: int, message: str) -> None:
         super().__init__(f"{method}: {message} ({rpc_code})")
-        self.is_revert = rpc_code == REVERTED or "revert" in message.lower()
+        self.is_revert = is_revert(rpc_code, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +140,22 @@ class RelayNode:
     async def read_contract(self, contract: bytes, data: bytes, *, sender: bytes) -> bytes:
         """What a call would answer in the next block."""
         message = {"from": to_hex(sender), "to": to_hex(contract), "data": to_hex(data)}
-        return read_data(await self.call("eth_call", message, "pending"), field="eth_call")
+        return read_data(await self._in_next_block("eth_call", message), field="eth_call")
 
     async def estimate_gas(self, contract: bytes, data: bytes, *, sender: bytes) -> int:
         """How much gas a call would take in the next block."""
         message = {"from": to_hex(sender), "to": to_hex(contract), "data": to_hex(data)}
-        return await self.quantity("eth_estimateGas", message, "pending")
+        estimate = await self._in_next_block("eth_estimateGas", message)
+        return read_quantity(estimate, field="eth_estimateGas")
+
+    async def _in_next_block(self, method: str, message: dict[str, str]) -> Any:
+        try:
+            return await self.call(method, message, "pending")
+        except NodeRefusedError as error:
+            if error.is_revert:
+                raise
+            # Some clients make no pending block; their newest is the nearest to it.
+            return await self.call(method, message, "latest")
 
     async def send(self, raw: bytes) -> None:
         """Give the node a signed transaction; the same bytes may be given any number of times."""

@@ -12,6 +12,8 @@ from aiohttp import web
 from devnet.ports import LOOPBACK
 from ledger.keccak import keccak256
 
+NEXT_BLOCK = {"eth_call", "eth_estimateGas"}
+
 
 class Trouble(StrEnum):
     """What happens to a broadcast."""
@@ -23,6 +25,8 @@ class Trouble(StrEnum):
     TAKES_AND_HANGS_UP = "takes it and closes the connection"
     HANGS_UP = "takes nothing and closes the connection"
     OTHER_CHAIN = "is on another chain"
+    NO_PENDING_BLOCK = "makes no pending block"
+    TELLS_NO_REASON = "tells that a call reverts, and not why"
     IS_AWAY = "answers nothing at all, whatever is asked"
 
 
@@ -47,8 +51,15 @@ class RelayProxy:
             return _hang_up(request)
         if self.trouble is Trouble.OTHER_CHAIN and asked["method"] == "eth_chainId":
             return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": "0x1"})
+        asks_next_block = asked["method"] in NEXT_BLOCK and asked["params"][-1] == "pending"
+        if self.trouble is Trouble.NO_PENDING_BLOCK and asks_next_block:
+            fault = {"code": -32602, "message": "pending is not supported"}
+            return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "error": fault})
         if asked["method"] != "eth_sendRawTransaction":
-            return web.json_response(await self._ask(asked))
+            answer = await self._ask(asked)
+            if self.trouble is Trouble.TELLS_NO_REASON and "error" in answer:
+                answer["error"] = {"code": answer["error"]["code"], "message": "revert"}
+            return web.json_response(answer)
         raw = asked["params"][0]
         self.sent.append(raw)
         if not self.times:
@@ -58,7 +69,7 @@ class RelayProxy:
             await self._ask(asked)
         if self.trouble in {Trouble.HANGS_UP, Trouble.TAKES_AND_HANGS_UP}:
             return _hang_up(request)
-        answer: dict[str, Any] = {"jsonrpc": "2.0", "id": asked["id"]}
+        answer = {"jsonrpc": "2.0", "id": asked["id"]}
         if self.trouble is Trouble.LOSES:
             tx_hash = keccak256(bytes.fromhex(raw[2:])).hex()
             return web.json_response(answer | {"result": f"0x{tx_hash}"})

@@ -3,18 +3,20 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 from market import Market, open_market
+from relay_proxy import Trouble, open_proxy
 from typer.testing import CliRunner
 
 from devnet.__main__ import app
 from devnet.dev_accounts import economy_accounts
 from devnet.manifest import write_manifest
-from devnet.sensor import Fault
+from devnet.sensor import NO_REASON, Fault
 from devnet.token_calls import balance
 from devnet.transactions import address_of
 from ledger.errors import RejectedError
@@ -87,6 +89,20 @@ async def test_a_refused_batch_can_be_shown_on_the_chain(market: Market) -> None
     assert receipt["status"] == "0x0"
     spoken = await sensor("--fault", "empty")
     assert "refused: minting_module: batch is empty" in spoken.stdout
+
+
+async def test_where_the_node_tells_no_reason_none_is_made_up(
+    market: Market, tmp_path: Path
+) -> None:
+    async with open_proxy() as proxy:
+        proxy.target = market.manifest.node_http_url
+        proxy.make(Trouble.TELLS_NO_REASON, times=0)
+        here = replace(market.manifest, node_http_url=proxy.url)
+        write_manifest(tmp_path, here.variables())
+        (refused,) = await told("--fault", "replay", "--broadcast-refused")
+    assert (refused["accepted"], refused["refusal"]) == (False, NO_REASON)
+    receipt = await market.node.call("eth_getTransactionReceipt", refused["txHash"])
+    assert receipt["status"] == "0x0"
 
 
 async def test_a_devnet_without_an_economy_says_so(

@@ -71,6 +71,17 @@ async def test_whatever_the_node_answers_the_same_bytes_land_once(
     assert len(set(proxy.sent)) == 1
 
 
+async def test_a_node_without_a_pending_block_is_asked_about_its_newest(
+    scene: Scene, proxy: RelayProxy
+) -> None:
+    proxy.make(Trouble.NO_PENDING_BLOCK)
+    order = await scene.client.order()
+    status, answer = await scene.submit(scene.sign(order))
+    assert status == 202, answer
+    await scene.until_paid(answer["relayId"])
+    assert await scene.transfers_to(order) == 1
+
+
 async def test_without_its_node_the_relay_takes_nothing_over(
     scene: Scene, proxy: RelayProxy
 ) -> None:
