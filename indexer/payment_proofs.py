@@ -18,16 +18,19 @@ from indexer.sources import Sources
 from ledger.block import prove_block
 from ledger.errors import TransientError
 from ledger.json_hex import to_hex
-from ledger.proof import build_proof, check_proof
+from ledger.proof import BlockProofs, check_proof
 from ledger.store.cursor import read_cursor
-from ledger.store.payment_proofs import MissingProof, find_missing_proofs, insert_proof
+from ledger.store.payment_proofs import MissingProof, find_missing_proofs, insert_proofs
 from ledger.store.pool import DATABASE_AWAY, Connection, connect
 from ledger.trie_proof import ProofRefusedError
 
 log = structlog.get_logger(__name__)
 
 MAX_DOCUMENT_BYTES = 1024 * 1024
-_PAGE = 200
+# A block is fetched and proven once for a page of its payments; a new block waits while those are
+# built that are written at once.
+_PAGE = 1_000
+_AT_ONCE = 20
 _INTERVAL_SECONDS = 0.5
 _RETRY_SECONDS = 5.0
 _AWAY: tuple[type[BaseException], ...] = (*DATABASE_AWAY, asyncpg.PostgresError)
@@ -79,29 +82,27 @@ async def keep_proofs(
         connection, chain_id, since_number=since_number, limit=_PAGE
     )
     for block_hash, group in groupby(missing, key=lambda item: item.block_hash):
-        block, receipts = await _fetch(sources, block_hash, token)
-        for item in group:
-            document = _document(block, receipts, item, token)
-            await insert_proof(connection, chain_id, item, document)
+        proofs = await _fetch(sources, block_hash, token)
+        items = list(group)
+        for start in range(0, len(items), _AT_ONCE):
+            part = items[start : start + _AT_ONCE]
+            documents = [_document(proofs, item) for item in part]
+            await insert_proofs(connection, chain_id, list(zip(part, documents, strict=True)))
     return len(missing)
 
 
-async def _fetch(
-    sources: Sources, block_hash: bytes, token: bytes
-) -> tuple[dict[str, object], list[dict[str, object]]]:
-    """A block and its receipts as the node answers them, proven here."""
+async def _fetch(sources: Sources, block_hash: bytes, token: bytes) -> BlockProofs:
+    """A block as the node answers it, proven here, with the proofs of its transactions."""
     node = sources.best.node
     block, receipts = await ask_for_block(node.rpc, block_hash)
     if not isinstance(block, dict) or not isinstance(receipts, list):
         raise NotThereYetError(f"the node no longer has block {to_hex(block_hash)}")
     prove_block(block, receipts, expected_hash=block_hash, token=token)
-    return block, receipts
+    return BlockProofs(block, receipts, token=token)
 
 
-def _document(
-    block: dict[str, object], receipts: list[dict[str, object]], item: MissingProof, token: bytes
-) -> bytes | None:
-    proof = build_proof(block, receipts, tx_index=item.tx_index, token=token)
+def _document(proofs: BlockProofs, item: MissingProof) -> bytes | None:
+    proof = proofs.document(item.tx_index)
     try:
         proven = check_proof(proof, block_hash=item.block_hash)
     except ProofRefusedError as error:

@@ -9,7 +9,8 @@ EMPTY_ROOT = keccak256(b"\x80")
 
 _HASH_LENGTH = 32
 _BRANCHES = 16
-_Leaf = tuple[tuple[int, ...], bytes]
+_Path = tuple[int, ...]
+_Leaf = tuple[_Path, bytes]
 
 
 def ordered_trie_root(values: Sequence[bytes]) -> bytes:
@@ -18,30 +19,62 @@ def ordered_trie_root(values: Sequence[bytes]) -> bytes:
     Receipts and transactions are committed in this way (Yellow Paper, section 4.4.3 and
     appendix D).
     """
-    if not values:
-        return EMPTY_ROOT
-    leaves = sorted((_nibbles(encode_int(index)), value) for index, value in enumerate(values))
-    return keccak256(_node(leaves, 0))
+    return keccak256(_node(_leaves(values), 0)) if values else EMPTY_ROOT
+
+
+class OrderedTrie:
+    """The same trie with its nodes kept: hashed once, it gives the proof of every value."""
+
+    def __init__(self, values: Sequence[bytes]) -> None:
+        self._count = len(values)
+        self._nodes: dict[_Path, bytes] = {}
+        if values:
+            _node(_leaves(values), 0, kept=self._nodes)
+
+    def proof(self, index: int) -> list[bytes]:
+        """The nodes from the root down to the value at `index`, as Ethereum's proofs list them.
+
+        A node shorter than a hash is not listed: it stands inside the one before it.
+
+        Raises:
+            IndexError: there is no such value.
+        """
+        if not 0 <= index < self._count:
+            raise IndexError(f"no value {index} among {self._count}")
+        key = _nibbles(encode_int(index))
+        paths = (key[:depth] for depth in range(len(key) + 1))
+        root, *below = (self._nodes[path] for path in paths if path in self._nodes)
+        return [root, *(node for node in below if len(node) >= _HASH_LENGTH)]
+
+
+def _leaves(values: Sequence[bytes]) -> list[_Leaf]:
+    return sorted((_nibbles(encode_int(index)), value) for index, value in enumerate(values))
 
 
 def _nibbles(key: bytes) -> tuple[int, ...]:
     return tuple(nibble for byte in key for nibble in (byte >> 4, byte & 0x0F))
 
 
-def _node(leaves: Sequence[_Leaf], depth: int) -> bytes:
-    """Encode the node that holds `leaves`, whose keys agree on their first `depth` nibbles."""
+def _node(leaves: Sequence[_Leaf], depth: int, kept: dict[_Path, bytes] | None = None) -> bytes:
+    """Encode the node that holds `leaves`, whose keys agree on their first `depth` nibbles.
+
+    With `kept` it and all nodes below it are noted there by their paths.
+    """
     first_key, first_value = leaves[0]
     if len(leaves) == 1:
         path = encode_bytes(_hex_prefix(first_key[depth:], is_leaf=True))
-        return encode_joined([path, encode_bytes(first_value)])
-    shared = _shared_length(first_key, leaves[-1][0], depth)
-    if shared > depth:
+        node = encode_joined([path, encode_bytes(first_value)])
+    elif (shared := _shared_length(first_key, leaves[-1][0], depth)) > depth:
         path = encode_bytes(_hex_prefix(first_key[depth:shared], is_leaf=False))
-        return encode_joined([path, _reference(_node(leaves, shared))])
-    return _branch(leaves, depth)
+        node = encode_joined([path, _reference(_node(leaves, shared, kept))])
+    else:
+        node = _branch(leaves, depth, kept)
+    if kept is not None:
+        kept[first_key[:depth]] = node
+    return node
 
 
-def _branch(leaves: Sequence[_Leaf], depth: int) -> bytes:
+def _branch(leaves: Sequence[_Leaf], depth: int, kept: dict[_Path, bytes] | None) -> bytes:
     children = [b"\x80"] * (_BRANCHES + 1)
     start = 0
     while start < len(leaves):
@@ -49,7 +82,7 @@ def _branch(leaves: Sequence[_Leaf], depth: int) -> bytes:
         end = start + 1
         while end < len(leaves) and leaves[end][0][depth] == nibble:
             end += 1
-        children[nibble] = _reference(_node(leaves[start:end], depth + 1))
+        children[nibble] = _reference(_node(leaves[start:end], depth + 1, kept))
         start = end
     # No key is a prefix of another (rlp of an index), so a branch never holds a value itself.
     return encode_joined(children)
@@ -72,24 +105,3 @@ def _hex_prefix(nibbles: tuple[int, ...], *, is_leaf: bool) -> bytes:
     flag = 2 if is_leaf else 0
     padded = (flag + 1, *nibbles) if len(nibbles) % 2 else (flag, 0, *nibbles)
     return bytes(high << 4 | low for high, low in zip(padded[::2], padded[1::2], strict=True))
-
-
-def ordered_trie_proof(values: Sequence[bytes], index: int) -> list[bytes]:
-    """The nodes from the root down to the value at `index`, as Ethereum's proofs list them.
-
-    A node shorter than a hash is not listed: it stands inside the one before it.
-    """
-    leaves = sorted((_nibbles(encode_int(place)), value) for place, value in enumerate(values))
-    key = _nibbles(encode_int(index))
-    nodes, depth = [_node(leaves, 0)], 0
-    while len(leaves) > 1:
-        shared = _shared_length(leaves[0][0], leaves[-1][0], depth)
-        if shared > depth:  # an extension, and below it the branch
-            nodes.append(_node(leaves, shared))
-            depth = shared
-            continue
-        leaves = [leaf for leaf in leaves if leaf[0][depth] == key[depth]]
-        depth += 1
-        nodes.append(_node(leaves, depth))
-    root, *below = nodes
-    return [root, *(node for node in below if len(node) >= _HASH_LENGTH)]

@@ -7,7 +7,7 @@ from typing import Any
 from ledger.header import encode_header
 from ledger.json_hex import UnprovenError, read_data, to_hex
 from ledger.keccak import keccak256
-from ledger.ordered_trie import ordered_trie_proof
+from ledger.ordered_trie import OrderedTrie
 from ledger.receipts import encode_receipt
 from ledger.transactions import encode_transaction
 from ledger.transfer import TRANSFER_TOPIC
@@ -37,23 +37,40 @@ class ProvenPayment:
     transfers: tuple[dict[str, Any], ...]
 
 
-def build_proof(
-    block: Mapping[str, Any], receipts: Sequence[Mapping[str, Any]], *, tx_index: int, token: bytes
-) -> dict[str, Any]:
-    """The document about one transaction of a block that was proven before.
+class BlockProofs:
+    """The documents about the transactions of one block that was proven before.
 
-    Its statements follow from its evidence, so that reading it again checks the whole.
+    A document's statements follow from its evidence, so that reading it again checks the whole.
     """
-    transactions = [encode_transaction(item) for item in block["transactions"]]
-    encoded = [encode_receipt(receipt) for receipt in receipts]
-    evidence = {
-        "header": to_hex(encode_header(block)),
-        "transaction": to_hex(transactions[tx_index]),
-        "transactionProof": [to_hex(node) for node in ordered_trie_proof(transactions, tx_index)],
-        "receipt": to_hex(encoded[tx_index]),
-        "receiptProof": [to_hex(node) for node in ordered_trie_proof(encoded, tx_index)],
-    }
-    return _document(evidence, tx_index, token)
+
+    def __init__(
+        self,
+        block: Mapping[str, Any],
+        receipts: Sequence[Mapping[str, Any]],
+        *,
+        token: bytes,
+    ) -> None:
+        self._token = token
+        self._header = to_hex(encode_header(block))
+        self._transactions = [encode_transaction(item) for item in block["transactions"]]
+        self._receipts = [encode_receipt(receipt) for receipt in receipts]
+        self._tries = OrderedTrie(self._transactions), OrderedTrie(self._receipts)
+
+    def document(self, tx_index: int) -> dict[str, Any]:
+        """The document about one transaction.
+
+        Raises:
+            IndexError: the block has no such transaction.
+        """
+        transactions, receipts = self._tries
+        evidence = {
+            "header": self._header,
+            "transaction": to_hex(self._transactions[tx_index]),
+            "transactionProof": [to_hex(node) for node in transactions.proof(tx_index)],
+            "receipt": to_hex(self._receipts[tx_index]),
+            "receiptProof": [to_hex(node) for node in receipts.proof(tx_index)],
+        }
+        return _document(evidence, tx_index, self._token)
 
 
 def check_proof(document: Any, *, block_hash: bytes | None = None) -> ProvenPayment:

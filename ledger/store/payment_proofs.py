@@ -1,5 +1,6 @@
 """Proofs of payments and batches, kept beside the ledger: made after the block, for anybody."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.store.pool import Connection
@@ -31,7 +32,8 @@ ORDER BY 1, 4 LIMIT $3
 """
 
 INSERT = """
-INSERT INTO payment_proof (chain_id, tx_hash, block_hash, document) VALUES ($1, $2, $3, $4)
+INSERT INTO payment_proof (chain_id, tx_hash, block_hash, document)
+SELECT $1, new.* FROM unnest($2::bytea[], $3::bytea[], $4::bytea[]) AS new
 ON CONFLICT DO NOTHING
 """
 
@@ -87,11 +89,17 @@ async def find_missing_proofs(
     return [MissingProof(*row) for row in rows]
 
 
-async def insert_proof(
-    connection: Connection, chain_id: int, missing: MissingProof, document: bytes | None
+async def insert_proofs(
+    connection: Connection, chain_id: int, proofs: Sequence[tuple[MissingProof, bytes | None]]
 ) -> None:
-    """Keep a proof; None notes that there is none that could be kept."""
-    await connection.execute(INSERT, chain_id, missing.tx_hash, missing.block_hash, document)
+    """Keep proofs; None as the document notes that there is none that could be kept."""
+    await connection.execute(
+        INSERT,
+        chain_id,
+        [missing.tx_hash for missing, _ in proofs],
+        [missing.block_hash for missing, _ in proofs],
+        [document for _, document in proofs],
+    )
 
 
 async def read_proof(connection: Connection, chain_id: int, tx_hash: bytes) -> StoredProof | None:

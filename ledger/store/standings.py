@@ -36,13 +36,19 @@ SELECT id, chain_id, store_id, amount_due, amount_myr, required_finality, policy
 FROM orders WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE
 """
 
+# OFFSET 0 makes it one look-up for each payment. Joined freely, a plan made while the tables were
+# empty reads all transfers for every block until the next ANALYZE.
 CANONICAL_PAYMENTS = """
-SELECT p.order_id, t.block_number, t.block_hash, b."timestamp", t.log_index, t.tx_hash, t.amount,
-       t.sender
+SELECT p.order_id, t.*
 FROM payment p
-JOIN transfer t USING (chain_id, block_hash, log_index)
-JOIN block b ON b.chain_id = t.chain_id AND b.hash = t.block_hash
-WHERE p.order_id = ANY($1::text[]) AND t.canonical
+JOIN LATERAL (
+    SELECT t.block_number, t.block_hash, b."timestamp", t.log_index, t.tx_hash, t.amount, t.sender
+    FROM transfer t JOIN block b ON b.chain_id = t.chain_id AND b.hash = t.block_hash
+    WHERE t.chain_id = p.chain_id AND t.block_hash = p.block_hash AND t.log_index = p.log_index
+        AND t.canonical
+    OFFSET 0
+) t ON true
+WHERE p.order_id = ANY($1::text[])
 """
 
 # Orders that time or depth alone may move: those that newly lie deep enough, those whose expiry

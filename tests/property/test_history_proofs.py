@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from proof_vectors import BlockVector, recorded_vectors
 from trie import HexaryTrie
 
-from ledger.ordered_trie import ordered_trie_proof, ordered_trie_root
-from ledger.proof import build_proof, check_proof
+from ledger.ordered_trie import OrderedTrie, ordered_trie_root
+from ledger.proof import BlockProofs, check_proof
 from ledger.trie_proof import ProofRefusedError, proven_value
 
 PAYING = [
@@ -26,7 +26,7 @@ def proof_of(vector: BlockVector) -> dict[str, Any]:
     receipts = vector.receipts or []
     index = next(i for i, receipt in enumerate(receipts) if receipt["logs"])
     token = bytes.fromhex(receipts[index]["logs"][0]["address"][2:])
-    return build_proof(vector.block, receipts, tx_index=index, token=token)
+    return BlockProofs(vector.block, receipts, token=token).document(index)
 
 
 PROOF = next(proof for vector in PAYING for proof in [proof_of(vector)] if proof["transfers"])
@@ -37,7 +37,7 @@ TEXT = orjson.dumps(PROOF)
 @settings(max_examples=60)
 def test_a_trie_proof_satisfies_another_library(values: list[bytes], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(values) - 1))
-    root, nodes = ordered_trie_root(values), ordered_trie_proof(values, index)
+    root, nodes = ordered_trie_root(values), OrderedTrie(values).proof(index)
     key = rlp.encode(index)
     assert HexaryTrie.get_from_proof(root, key, [rlp.decode(n) for n in nodes]) == values[index]
     assert proven_value(root, index, nodes) == values[index]
@@ -52,7 +52,15 @@ def test_a_trie_proof_holds_for_no_other_place(values: list[bytes], data: st.Dat
     index = data.draw(st.integers(0, len(values) - 1))
     other = data.draw(st.integers(0, len(values) + 3).filter(lambda place: place != index))
     with pytest.raises(ProofRefusedError):
-        proven_value(ordered_trie_root(values), other, ordered_trie_proof(values, index))
+        proven_value(ordered_trie_root(values), other, OrderedTrie(values).proof(index))
+
+
+@pytest.mark.parametrize("index", [-1, 3, 300])
+def test_there_is_no_proof_of_what_is_not_there(index: int) -> None:
+    with pytest.raises(IndexError):
+        OrderedTrie([b"milk"] * 3).proof(index)
+    with pytest.raises(IndexError):
+        OrderedTrie([]).proof(index)
 
 
 @pytest.mark.parametrize("vector", PAYING, ids=repr)
