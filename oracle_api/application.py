@@ -52,6 +52,7 @@ from oracle_api.relay.endpoints import relay_router
 from oracle_api.relay.service import Relay
 from oracle_api.relay.waiting import Waiting
 from oracle_api.settings import Settings
+from oracle_api.slow_readers import SlowReaders
 from oracle_api.standing_orders.endpoints import standing_orders_router
 from oracle_api.stream.endpoints import PATH as STREAM_PATH
 from oracle_api.stream.endpoints import StreamEndpoint
@@ -76,12 +77,13 @@ class Oracle:
         self._settings = settings
         self._database = Database(str(settings.database_url), settings.deployment)
         self.hub = Hub(stream_limits)
+        self.slow_readers = SlowReaders()
         self._entrance = build_entrance(settings, self._database, clock)
         self._spender = spender_for(settings)
         self._suspicion = Suspicion(
             settings, self._spender, self._database, clock, tell=alert_of_flag
         )
-        metrics = Metrics(self.hub)
+        metrics = Metrics(self.hub, self.slow_readers)
         self._listener = Listener(self._database, self.hub, metrics.orders)
         self._reader = EvidenceReader(self._database)
         attestor = open_attestor(settings, self._database, metrics, clock)

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from ledger.order import Status
 from ledger.store.journal import JournalEvent
 from ledger.store.tally import Tally
+from oracle_api.slow_readers import SlowReaders
 from oracle_api.stream.hub import Hub
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -66,10 +67,11 @@ class OrderTotals(Collector):
 
 
 class StreamTotals(Collector):
-    """The streams of this replica."""
+    """The streams of this replica, and whoever did not read."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, slow_readers: SlowReaders) -> None:
         self._hub = hub
+        self._slow_readers = slow_readers
 
     def collect(self) -> Iterator[Any]:
         """How many streams are open now and how many were too slow."""
@@ -83,16 +85,21 @@ class StreamTotals(Collector):
             "Event streams ended because their client read too slowly.",
             value=self._hub.cut_off_count,
         )
+        yield CounterMetricFamily(
+            "billcoin_connections_cut_off",
+            "Connections, streams or not, ended because their client did not read at all.",
+            value=self._slow_readers.cut_off_count,
+        )
 
 
 class Metrics:
     """The metrics of one oracle, in a registry of their own."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, slow_readers: SlowReaders) -> None:
         self.registry = CollectorRegistry()
         self.orders = OrderTotals()
         self.registry.register(self.orders)
-        self.registry.register(StreamTotals(hub))
+        self.registry.register(StreamTotals(hub, slow_readers))
         self.validation_latency = Histogram(
             "validation_latency_seconds",
             "From a validation's last byte received to its answer, without a wait asked for.",

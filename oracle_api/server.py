@@ -79,6 +79,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         super().connection_lost(exc)
 
+    @property
+    def is_write_paused(self) -> bool:
+        """Whether so much waits for the client that nothing more is written."""
+        return self.flow.write_paused
+
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
@@ -86,13 +91,35 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 
 class BoundedSocketProtocol(WebSocketsSansIOProtocol):
-    """One WebSocket, whose scope can end it as well."""
+    """One WebSocket, whose scope can end it as well; whoever only asks fills no memory."""
+
+    _pong = b""
 
     def handle_connect(self, event: Request) -> None:
         """The handshake has come; the application is started behind this."""
         super().handle_connect(event)
         if self.handshake_initiated and not self.handshake_complete:
             self.scope[ABORT] = self.transport.abort  # type: ignore[typeddict-unknown-key]
+
+    @property
+    def is_write_paused(self) -> bool:
+        """Whether so much waits for the client that nothing more is written."""
+        return not self.writable.is_set()
+
+    def handle_ping(self) -> None:
+        """Answer a ping; of many whose answers nobody reads the newest alone (RFC 6455, 5.5.3)."""
+        pong = b"".join(self.conn.data_to_send())
+        if self.is_write_paused:
+            self._pong = pong
+        else:
+            self.transport.write(pong)
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        super().resume_writing()
+        if self._pong:
+            pong, self._pong = self._pong, b""
+            self.transport.write(pong)
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send; a handshake that was refused with a whole answer is complete."""
@@ -108,10 +135,13 @@ class OracleServer(uvicorn.Server):
     def __init__(self, oracle: Oracle, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._oracle = oracle
+        self._watching: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start listening, and leave what lives for ever out of garbage collection."""
         await super().startup(sockets)
+        watch = self._oracle.slow_readers.watch(self.server_state.connections)
+        self._watching = asyncio.create_task(watch)
         gc.collect()
         gc.freeze()
         log.info("serving", addresses=self.addresses)
@@ -120,6 +150,8 @@ class OracleServer(uvicorn.Server):
         """End the streams, then the server."""
         self._oracle.close_streams()
         await super().shutdown(sockets)
+        if self._watching is not None:
+            self._watching.cancel()
 
     @property
     def addresses(self) -> list[str]:

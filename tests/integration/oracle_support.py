@@ -27,7 +27,7 @@ from ledger.store.switch import Step, apply_step
 from ledger.transfer import Transfer
 from ledger.units import Units, parse_bill, parse_decimal
 from oracle_api.application import Oracle, create_oracle
-from oracle_api.server import server_for
+from oracle_api.server import OracleServer, server_for
 from oracle_api.settings import Settings
 from oracle_api.stream.hub import StreamLimits
 from oracle_api.times import Clock
@@ -250,6 +250,7 @@ class Client:
     base: str
     session: aiohttp.ClientSession
     oracle: Oracle
+    server: OracleServer
     made: int = 0
 
     async def call(
@@ -329,7 +330,7 @@ async def served(
             await asyncio.sleep(0.005)
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector) as session:
-            yield Client(f"http://{server.addresses[0]}", session, oracle)
+            yield Client(f"http://{server.addresses[0]}", session, oracle, server)
     finally:
         server.should_exit = True
         await running

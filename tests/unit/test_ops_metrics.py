@@ -14,6 +14,7 @@ from ledger.store.tally import Tally
 from oracle_api.jobs import metrics as jobs_metrics
 from oracle_api.metrics import Metrics
 from oracle_api.relay import metrics as relay_metrics
+from oracle_api.slow_readers import SlowReaders
 from oracle_api.standing_orders import metrics as keeper_metrics
 from oracle_api.stream.hub import Hub
 from oracle_api.webhooks import metrics as webhook_metrics
@@ -36,7 +37,7 @@ def known_metrics() -> dict[str, set[str]]:
     """Each metric's name as Prometheus sees it, with its labels."""
     hub: Any = type("IdleHub", (Hub,), {"__init__": lambda _: None, "stream_count": 0})()
     hub.cut_off_count = 0
-    oracle = Metrics(hub)
+    oracle = Metrics(hub, SlowReaders())
     oracle.orders.start(Tally(0, {}, 0))
     known = {name: set(labels) for name, labels in FOREIGN.items()}
     assert indexer_metrics.TIP
