@@ -67,6 +67,21 @@ def svg_response(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"image/svg+xml": content}}
 
 
+def idempotency_key_header(description: str, *, required: bool = False) -> dict[str, Any]:
+    """The parameter of a route that makes something, and a value such as a client might choose."""
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": required,
+        "description": f"1 to 255 printable ASCII characters of your own, {description}.",
+        "schema": {"type": "string"},
+        "example": "till-3-000417",
+    }
+
+
+KEY_REUSED = problem_response(
+    "The key came with another request", 409, "idempotency_key_reused", "Idempotency-Key"
+)
 MALFORMED = problem_response("The request is malformed", 400, "parameter_invalid", "items.0.sku")
 UNAVAILABLE = problem_response("The oracle cannot answer now", 503, "database_unavailable", None)
 INTERNAL = problem_response("An error of ours", 500, "internal_error", None)

@@ -100,8 +100,8 @@ async def list_postings(
 
 async def use_coupon(
     connection: Connection, coupon_id: str, *, used_by: str, key: str, now: datetime
-) -> tuple[StoredCoupon, bool]:
-    """Use a coupon, once; returns it and whether the same `used_by` and `key` did so before.
+) -> StoredCoupon:
+    """Use a coupon, once.
 
     The account's lock decides between two tills, and between a till and a reorganisation that
     takes the points back.
@@ -112,14 +112,12 @@ async def use_coupon(
     customer = (await read_coupon(connection, coupon_id)).customer
     (account,) = await connection.fetch(LOCK_ACCOUNTS, [customer])
     coupon = await read_coupon(connection, coupon_id)
-    if coupon.status == "used" and (coupon.used_by, coupon.used_key) == (used_by, key):
-        return coupon, True
     require_usable(coupon)
     await connection.execute(USE, coupon_id, now, used_by, key)
     event = coupon_used_event(coupon.order_id, balance=account["points"])
     (seq,) = await append_events(connection, [event], now=now)
     await notify(connection, tip_number=None, last_seq=seq)
-    return await read_coupon(connection, coupon_id), False
+    return await read_coupon(connection, coupon_id)
 
 
 def require_usable(coupon: StoredCoupon) -> None:

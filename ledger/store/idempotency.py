@@ -75,13 +75,18 @@ async def claim_key(
         return None
     row = await connection.fetchrow(READ, key.account_id, key.key)
     if row is None or row["request_digest"] != key.request_digest:
-        raise RejectedError(
-            "idempotency_key_reused",
-            "this Idempotency-Key was used with another request; send a new key",
-            param=PARAM,
-        )
+        raise key_reused()
     made: str = row["resource_id"]
     return made
+
+
+def key_reused() -> RejectedError:
+    """The refusal of a key that came with another request before."""
+    return RejectedError(
+        "idempotency_key_reused",
+        "this Idempotency-Key was used with another request; send a new key",
+        param=PARAM,
+    )
 
 
 async def forget_keys(connection: Connection, *, now: datetime) -> int:

@@ -81,7 +81,7 @@ def create(
             store_id=read_store(store),
             password_hash=password_hash,
         )
-        return account_document(made)
+        return account_document(made.account)
 
     password_hash = None if no_password else _hashed(_password(from_stdin=password_stdin))
     _print(_run(database_url, work), as_json=as_json)

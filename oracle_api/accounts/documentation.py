@@ -9,6 +9,7 @@ from oracle_api.documentation import (
     INTERNAL,
     MALFORMED,
     UNAVAILABLE,
+    idempotency_key_header,
     json_response,
     page_schema,
     problem_response,
@@ -80,8 +81,15 @@ _KEY_TYPES: Final[dict[str, Any]] = {
     "lastUsedAt": _MAYBE_MOMENT,
 }
 _KEY_SCHEMA: Final = _object(KEY_EXAMPLE, **_KEY_TYPES)
-_NEW_KEY_EXAMPLE: Final = KEY_EXAMPLE | {"secret": "bck_test_" + "A1b2" * 10 + "x9Qk"}
-_NEW_KEY_SCHEMA: Final = _object(_NEW_KEY_EXAMPLE, **_KEY_TYPES)
+_NEW_KEY_EXAMPLE: Final = KEY_EXAMPLE | {
+    "secret": "bck_test_" + "A1b2" * 10 + "x9Qk",
+    "secretWithheld": False,
+}
+_NEW_KEY_TYPES: Final[dict[str, Any]] = {
+    "secret": _MAYBE_TEXT | {"description": "The key itself; null in a repeated answer."},
+    "secretWithheld": _YES_NO | {"description": "Nobody can show it again: revoke, and make one."},
+}
+_NEW_KEY_SCHEMA: Final = _object(_NEW_KEY_EXAMPLE, **_KEY_TYPES, **_NEW_KEY_TYPES)
 
 _SHARED: Final = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
 _NO_ACCOUNT: Final = {
@@ -91,6 +99,13 @@ _NO_ACCOUNT: Final = {
 
 def _route(summary: str, responses: dict[int, Any]) -> dict[str, Any]:
     return {"summary": summary, "response_class": Response, "responses": responses | _SHARED}
+
+
+def _makes(what: str) -> dict[str, Any]:
+    return {
+        "status_code": 201,
+        "openapi_extra": {"parameters": [idempotency_key_header(f"one for {what}")]},
+    }
 
 
 def _one_account(summary: str) -> dict[str, Any]:
@@ -108,7 +123,7 @@ CREATE: Final = _route(
         201: json_response("The account", _ACCOUNT_SCHEMA, ACCOUNT_EXAMPLE),
         409: problem_response("The name is taken", 409, "account_name_taken", "name"),
     },
-) | {"status_code": 201}
+) | _makes("an account")
 LIST: Final = _route(
     "List accounts, newest first",
     {
@@ -131,7 +146,7 @@ CREATE_KEY: Final = _route(
         409: problem_response("The account has too many", 409, "too_many_api_keys", None),
     }
     | _NO_ACCOUNT,
-) | {"status_code": 201}
+) | _makes("an API key")
 LIST_KEYS: Final = _route(
     "List an account's API keys, newest first",
     {

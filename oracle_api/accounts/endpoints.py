@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from ledger.store.accounts import list_accounts, read_account
 from ledger.store.api_keys import list_api_keys
+from ledger.store.idempotency import IdempotencyKey, key_reused
 from oracle_api.access.authenticator import Authenticator
 from oracle_api.access.passwords import Passwords, check_new_password
 from oracle_api.access.principal import Principal
@@ -31,6 +32,7 @@ from oracle_api.accounts.requests import (
 from oracle_api.accounts.resource import account_document, api_key_document
 from oracle_api.accounts.service import AccountService, Actor
 from oracle_api.database import Database
+from oracle_api.idempotency import canonical, optional_key, replay_headers
 from oracle_api.pages import MAX_LIMIT, cut_page, page_document, read_before, read_limit
 from oracle_api.responses import json_of
 
@@ -87,9 +89,14 @@ class AccountRoutes:
         }
         return json_of(document)
 
-    async def create(self, request: Request, body: NewAccountRequest) -> Response:
-        """Make an account."""
-        password_hash = None
+    async def create(
+        self,
+        request: Request,
+        body: NewAccountRequest,
+        idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None,
+    ) -> Response:
+        """Make an account; the same Idempotency-Key and body give the same account."""
+        key, password_hash = _account_key(idempotency_key, request, body), None
         if body.password is not None:
             check_new_password(body.password)
             password_hash = await self._passwords.hash(body.password)
@@ -101,9 +108,13 @@ class AccountRoutes:
                 roles=body.roles,
                 store_id=body.storeId,
                 password_hash=password_hash,
+                key=key,
             )
-        headers = {"location": f"/api/v1/accounts/{made.id}"}
-        return json_of(account_document(made), status=201, headers=headers)
+        if made.is_replayed and body.password is not None:
+            await self._require_same(body.password, made.account.password_hash)
+        headers = {"location": f"/api/v1/accounts/{made.account.id}"}
+        headers |= replay_headers(is_replayed=made.is_replayed)
+        return json_of(account_document(made.account), status=201, headers=headers)
 
     async def list(
         self,
@@ -155,9 +166,19 @@ class AccountRoutes:
         return json_of(account_document(changed))
 
     async def create_key(
-        self, request: Request, account_id: str, body: NewApiKeyRequest
+        self,
+        request: Request,
+        account_id: str,
+        body: NewApiKeyRequest,
+        idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None,
     ) -> Response:
-        """Make an API key; this answer is the only one that shows it."""
+        """Make an API key; this answer is the only one that shows it, a replay does not."""
+        key = optional_key(
+            idempotency_key,
+            request.state.principal,
+            route=f"POST /api/v1/accounts/{account_id}/keys",
+            request=canonical(body),
+        )
         async with self._database.writing(needs_ledger=False) as connection:
             made = await self._service.make_key(
                 connection,
@@ -166,8 +187,12 @@ class AccountRoutes:
                 name=body.name,
                 scopes=body.scopes,
                 days=body.expiresInDays,
+                key=key,
             )
-        return json_of(api_key_document(made.stored) | {"secret": made.secret}, status=201)
+        document = api_key_document(made.stored)
+        document |= {"secret": made.secret, "secretWithheld": made.secret is None}
+        headers = replay_headers(is_replayed=made.is_replayed)
+        return json_of(document, status=201, headers=headers)
 
     async def list_keys(self, account_id: str) -> Response:
         """An account's newest API keys."""
@@ -185,6 +210,15 @@ class AccountRoutes:
         self._authenticator.forget()
         return json_of(api_key_document(revoked))
 
+    async def _require_same(self, password: str, stored: str | None) -> None:
+        """Of a repeated request too: its key keeps no hash of a password that is quick to guess.
+
+        Raises:
+            RejectedError: `idempotency_key_reused`.
+        """
+        if not await self._passwords.is_right(password, stored):
+            raise key_reused()
+
     async def _enable(self, request: Request, account_id: str, *, is_enabled: bool) -> Response:
         async with self._database.writing(needs_ledger=False) as connection:
             changed = await self._service.set_enabled(
@@ -196,3 +230,12 @@ class AccountRoutes:
 
 def _actor(request: Request) -> Actor:
     return Actor(request.state.principal.account_id, request.state.request_id)
+
+
+def _account_key(
+    header: str | None, request: Request, body: NewAccountRequest
+) -> IdempotencyKey | None:
+    has_password = b"no password" if body.password is None else b"a password"
+    form = canonical(body, without={"password"}) + b"\n" + has_password
+    principal: Principal = request.state.principal
+    return optional_key(header, principal, route="POST /api/v1/accounts", request=form)

@@ -27,11 +27,13 @@ from ledger.store.api_keys import (
     revoke_api_key,
 )
 from ledger.store.audit_log import record_audit
+from ledger.store.idempotency import IdempotencyKey
 from ledger.store.pool import Connection
 from ledger.store.sessions import revoke_sessions
 from oracle_api.access.api_keys import ENDING_CHARACTERS, api_key_digest, make_api_key
 from oracle_api.access.office import Office
 from oracle_api.access.principal import Role, Scope
+from oracle_api.idempotency import claim
 from oracle_api.pages import is_id
 from oracle_api.times import Clock, rfc3339, to_datetime
 
@@ -53,11 +55,24 @@ OFFICE_COMMAND: Final = Actor("office")
 
 
 @dataclass(frozen=True, slots=True)
-class MadeApiKey:
-    """A new key; `secret` is shown once and kept nowhere."""
+class MadeAccount:
+    """An account, and whether the same request had made it before."""
 
-    secret: str
+    account: StoredAccount
+    is_replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MadeApiKey:
+    """A key; `secret` is shown once and kept nowhere, so that it is None when replayed."""
+
+    secret: str | None
     stored: StoredApiKey
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether the same request had made it before."""
+        return self.secret is None
 
 
 class AccountService:
@@ -85,20 +100,23 @@ class AccountService:
         roles: Collection[Role],
         store_id: str | None,
         password_hash: str | None,
-    ) -> StoredAccount:
+        key: IdempotencyKey | None = None,
+    ) -> MadeAccount:
         """Make an account; without a password it can only have API keys.
 
         Raises:
-            RejectedError: `account_name_taken` or `store_needed`.
+            RejectedError: `account_name_taken`, `store_needed` or an `idempotency_key_...`.
         """
         _check_store(roles, store_id)
         now = self._now()
-        account_id = self._new_id("acc", now)
-        new = NewAccount(account_id, name, roles, store_id, password_hash, now)
-        await insert_account(connection, new)
-        details = {"name": name, "roles": ",".join(sorted(roles)), "storeId": store_id}
-        await self._record(connection, actor, "account.created", account_id, details)
-        return await self.existing(connection, account_id)
+        claimed = await claim(connection, key, new_id=self._new_id("acc", now), now=now)
+        if not claimed.is_replayed:
+            new = NewAccount(claimed.id, name, roles, store_id, password_hash, now)
+            await insert_account(connection, new)
+            details = {"name": name, "roles": ",".join(sorted(roles)), "storeId": store_id}
+            await self._record(connection, actor, "account.created", claimed.id, details)
+        account = await self.existing(connection, claimed.id)
+        return MadeAccount(account, claimed.is_replayed)
 
     async def existing(self, connection: Connection, account_id: str) -> StoredAccount:
         """One account.
@@ -170,21 +188,24 @@ class AccountService:
         name: str,
         scopes: Collection[Scope],
         days: int,
+        key: IdempotencyKey | None = None,
     ) -> MadeApiKey:
         """Make an API key for an account.
 
         Raises:
-            RejectedError: `account_not_found` or `too_many_api_keys`.
+            RejectedError: `account_not_found`, `too_many_api_keys` or an `idempotency_key_...`.
         """
         await self.existing(connection, account_id)
         now = self._now()
+        claimed = await claim(connection, key, new_id=self._new_id("key", now), now=now)
+        if claimed.is_replayed:
+            return MadeApiKey(None, await self._key(connection, account_id, claimed.id))
         if await count_good_api_keys(connection, account_id, now=now) >= MAX_GOOD_KEYS:
             message = f"an account has at most {MAX_GOOD_KEYS} API keys; revoke one"
             raise RejectedError("too_many_api_keys", message)
-        secret, key_id = make_api_key(is_test=self._is_test), self._new_id("key", now)
-        expires_at = now + timedelta(days=days)
+        secret, expires_at = make_api_key(is_test=self._is_test), now + timedelta(days=days)
         new = NewApiKey(
-            id=key_id,
+            id=claimed.id,
             account_id=account_id,
             name=name,
             digest=api_key_digest(secret.encode()),
@@ -200,8 +221,8 @@ class AccountService:
             "scopes": ",".join(sorted(scopes)),
             "expiresAt": rfc3339(expires_at),
         }
-        await self._record(connection, actor, "api_key.created", key_id, details)
-        return MadeApiKey(secret, await self._key(connection, account_id, key_id))
+        await self._record(connection, actor, "api_key.created", claimed.id, details)
+        return MadeApiKey(secret, await self._key(connection, account_id, claimed.id))
 
     async def revoke_key(
         self, connection: Connection, actor: Actor, account_id: str, key_id: str

@@ -8,6 +8,7 @@ from oracle_api.documentation import (
     INTERNAL,
     MALFORMED,
     UNAVAILABLE,
+    idempotency_key_header,
     json_response,
     problem_response,
     svg_response,
@@ -124,14 +125,7 @@ USE_COUPON: Final[dict[str, Any]] = {
     },
     "openapi_extra": {
         "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": True,
-                "description": "1 to 255 printable ASCII characters of your own, one a coupon.",
-                "schema": dict(_TEXT),
-                "example": "till-3-coupon-12",
-            }
+            idempotency_key_header("one a coupon", required=True),
         ]
     },
 }

@@ -4,8 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 
+from oracle_api.access.principal import Principal
 from oracle_api.database import Database
-from oracle_api.idempotency import read_idempotency_key
+from oracle_api.idempotency import idempotency_key as key_of
+from oracle_api.idempotency import replay_headers
 from oracle_api.loyalty.documentation import BALANCE, COUPON_QR, USE_COUPON
 from oracle_api.loyalty.requests import BalanceRequest, read_coupon_id
 from oracle_api.loyalty.resource import write_coupon
@@ -59,11 +61,11 @@ class LoyaltyRoutes:
     ) -> Response:
         """Give one milk for a coupon; the same till may repeat it with the same key."""
         coupon_id = read_coupon_id(coupon_id)
-        key = read_idempotency_key(idempotency_key)
-        account_id = request.state.principal.account_id
+        principal: Principal = request.state.principal
+        route = f"POST /api/v1/loyalty/coupons/{coupon_id}/redeem"
+        key = key_of(idempotency_key, principal, route=route, request=b"")
         async with self._database.writing() as connection:
             coupon, was_used = await self._service.use(
-                connection, coupon_id, used_by=account_id, key=key
+                connection, coupon_id, used_by=principal.account_id, key=key
             )
-        headers = {"idempotent-replayed": "true"} if was_used else {}
-        return json_of(write_coupon(coupon), headers=headers)
+        return json_of(write_coupon(coupon), headers=replay_headers(is_replayed=was_used))

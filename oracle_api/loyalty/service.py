@@ -13,7 +13,9 @@ from ledger.store.coupons import (
     require_usable,
     use_coupon,
 )
+from ledger.store.idempotency import IdempotencyKey
 from ledger.store.pool import Connection
+from oracle_api.idempotency import claim
 from oracle_api.loyalty.requests import MAX_COUPONS, MAX_POSTINGS
 from oracle_api.loyalty.resource import write_balance
 from oracle_api.times import Clock, to_datetime
@@ -52,16 +54,19 @@ class LoyaltyService:
         return coupon
 
     async def use(
-        self, connection: Connection, coupon_id: str, *, used_by: str, key: str
+        self, connection: Connection, coupon_id: str, *, used_by: str, key: IdempotencyKey
     ) -> tuple[StoredCoupon, bool]:
         """Use a coupon; also whether the same till had done so with the same key before.
 
         Raises:
-            RejectedError: `coupon_not_found`, `coupon_used` or `coupon_voided`.
+            RejectedError: `coupon_not_found`, `coupon_used`, `coupon_voided` or an
+                `idempotency_key_...`.
         """
-        coupon, was_used = await use_coupon(
-            connection, coupon_id, used_by=used_by, key=key, now=to_datetime(self._clock())
-        )
+        now = to_datetime(self._clock())
+        claimed = await claim(connection, key, new_id=coupon_id, now=now)
+        if claimed.is_replayed:
+            return await read_coupon(connection, coupon_id), True
+        coupon = await use_coupon(connection, coupon_id, used_by=used_by, key=key.key, now=now)
         # Never the id: whoever reads logs could have used it.
-        log.info("coupon used", orderId=coupon.order_id, by=used_by, replayed=was_used)
-        return coupon, was_used
+        log.info("coupon used", orderId=coupon.order_id, by=used_by)
+        return coupon, False

@@ -7,8 +7,10 @@ from fastapi import Response
 from ledger.order import Finality, PolicyReason, Status
 from oracle_api.documentation import (
     INTERNAL,
+    KEY_REUSED,
     MALFORMED,
     UNAVAILABLE,
+    idempotency_key_header,
     json_response,
     page_schema,
     problem_response,
@@ -112,11 +114,11 @@ _NOT_FOUND = problem_response("There is no such order", 404, "order_not_found", 
 _SHARED = {500: INTERNAL, 503: UNAVAILABLE}
 
 
-def _header(name: str, description: str, example: str, *, required: bool = False) -> dict[str, Any]:
+def _header(name: str, description: str, example: str) -> dict[str, Any]:
     return {
         "name": name,
         "in": "header",
-        "required": required,
+        "required": False,
         "description": description,
         "schema": dict(_TEXT),
         "example": example,
@@ -141,17 +143,10 @@ CREATE = _route(
             _PAID_EXAMPLE | {"status": "awaiting_payment", "payments": []},
         ),
         400: MALFORMED,
-        409: problem_response(
-            "The key came with another request", 409, "idempotency_key_reused", "Idempotency-Key"
-        ),
+        409: KEY_REUSED,
         413: problem_response("The body is too large", 413, "body_too_large", None),
     },
-    _header(
-        "Idempotency-Key",
-        "1 to 255 printable ASCII characters of your own, one an order.",
-        "till-3-000417",
-        required=True,
-    ),
+    idempotency_key_header("one an order", required=True),
 )
 LIST = _route(
     "List orders, newest first",

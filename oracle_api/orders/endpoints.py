@@ -12,6 +12,7 @@ from ledger.order import Status
 from oracle_api.access.audience import audience_of
 from oracle_api.access.principal import Principal
 from oracle_api.database import Database
+from oracle_api.idempotency import replay_headers
 from oracle_api.orders.documentation import (
     CANCEL,
     CREATE,
@@ -73,8 +74,7 @@ class OrderRoutes:
         async with self._database.writing() as connection:
             made = await self._service.make(connection, order, principal, idempotency_key)
         headers = {"location": f"/api/v1/orders/{made.paid_order.order.id}"}
-        if made.is_replayed:
-            headers["idempotent-replayed"] = "true"
+        headers |= replay_headers(is_replayed=made.is_replayed)
         return self._order_response(made.paid_order, status=201, headers=headers)
 
     async def list(

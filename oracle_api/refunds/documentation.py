@@ -9,6 +9,7 @@ from oracle_api.documentation import (
     INTERNAL,
     MALFORMED,
     UNAVAILABLE,
+    idempotency_key_header,
     json_response,
     page_schema,
     problem_response,
@@ -104,14 +105,7 @@ CREATE = _route(
         ),
         413: _TOO_LARGE_BODY,
     },
-    {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "required": True,
-        "description": "1 to 255 printable ASCII characters of your own, one a refund.",
-        "schema": dict(_TEXT),
-        "example": "refund-000417",
-    },
+    idempotency_key_header("one a refund", required=True),
 )
 LIST_OF_ORDER = _route("An order's refunds, oldest first", {200: _PAGE, 404: _NO_ORDER})
 LIST = _route(

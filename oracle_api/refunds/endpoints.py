@@ -11,6 +11,7 @@ from ledger.store.pool import Connection
 from ledger.store.refund_lists import list_refunds, list_refunds_of
 from oracle_api.access.principal import Principal
 from oracle_api.database import Database
+from oracle_api.idempotency import replay_headers
 from oracle_api.orders.requests import read_order_id
 from oracle_api.pages import cut_page, page_document, read_before, read_limit, read_statuses
 from oracle_api.problems import UnavailableError
@@ -72,8 +73,7 @@ class RefundRoutes:
             )
             document = write_refund(made.refund, await self._depths(connection))
         headers = {"location": f"/api/v1/orders/{order_id}/refunds/{made.refund.id}"}
-        if made.is_replayed:
-            headers["idempotent-replayed"] = "true"
+        headers |= replay_headers(is_replayed=made.is_replayed)
         return json_of(document, status=201, headers=headers)
 
     async def list_of_order(self, request: Request, order_id: str) -> Response:

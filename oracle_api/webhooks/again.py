@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from ledger.errors import RejectedError
+from ledger.store.idempotency import IdempotencyKey
 from ledger.store.journal import read_last_seq
 from ledger.store.pool import Connection
 from ledger.store.webhook_log import (
@@ -16,6 +17,7 @@ from ledger.store.webhook_log import (
     replay,
 )
 from ledger.store.webhooks import wake
+from oracle_api.idempotency import Claim, claim
 from oracle_api.webhooks.message import PING
 from oracle_api.webhooks.requests import ReplayRequest, delivery_not_found, read_place
 from oracle_api.webhooks.service import Caller, WebhookService
@@ -31,19 +33,23 @@ class AgainService:
     def __init__(self, webhooks: WebhookService) -> None:
         self._webhooks = webhooks
 
-    async def ping(self, connection: Connection, caller: Caller, endpoint_id: str) -> Delivery:
-        """Send an event that means nothing."""
+    async def ping(
+        self, connection: Connection, caller: Caller, endpoint_id: str, key: IdempotencyKey | None
+    ) -> tuple[Delivery, Claim]:
+        """Send an event that means nothing; also whether the same request had done so before.
+
+        Raises:
+            RejectedError: `webhook_not_found`, `webhook_disabled` or an `idempotency_key_...`.
+        """
         await self._webhooks.find_enabled(connection, caller, endpoint_id)
-        delivery_id = self._webhooks.new_id("whd")
-        await insert_ping(
-            connection,
-            delivery_id,
-            endpoint_id=endpoint_id,
-            event_type=PING,
-            now=self._webhooks.now(),
-        )
-        await wake(connection)
-        return await _existing_delivery(connection, endpoint_id, delivery_id)
+        now, new_id = self._webhooks.now(), self._webhooks.new_id("whd")
+        claimed = await claim(connection, key, new_id=new_id, now=now)
+        if not claimed.is_replayed:
+            await insert_ping(
+                connection, claimed.id, endpoint_id=endpoint_id, event_type=PING, now=now
+            )
+            await wake(connection)
+        return await _existing_delivery(connection, endpoint_id, claimed.id), claimed
 
     async def redeliver(
         self, connection: Connection, caller: Caller, endpoint_id: str, delivery_id: str

@@ -7,8 +7,10 @@ from fastapi import Response
 from ledger.event_types import EVENT_TYPES
 from oracle_api.documentation import (
     INTERNAL,
+    KEY_REUSED,
     MALFORMED,
     UNAVAILABLE,
+    idempotency_key_header,
     json_response,
     page_schema,
     problem_response,
@@ -82,13 +84,20 @@ WEBHOOK_SCHEMA: dict[str, Any] = {
         "createdAt": {"type": "string", "format": "date-time"},
     },
 }
-_MADE_EXAMPLE = WEBHOOK_EXAMPLE | {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="}
+_MADE_EXAMPLE = WEBHOOK_EXAMPLE | {
+    "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=",
+    "secretWithheld": False,
+}
 _MADE_SCHEMA = WEBHOOK_SCHEMA | {
     "required": list(_MADE_EXAMPLE),
     "properties": WEBHOOK_SCHEMA["properties"]
     | {
         "secret": _TEXT_OR_NULL
-        | {"description": "`whsec_...`: keep it, it is not shown again. Null for ed25519."}
+        | {"description": "`whsec_...`: keep it, it is not shown again. Null for ed25519."},
+        "secretWithheld": {
+            "type": "boolean",
+            "description": "In a repeated answer: it is not valid any more. Rotate.",
+        },
     },
 }
 
@@ -158,6 +167,7 @@ _REPLAY_SCHEMA: dict[str, Any] = {
 }
 
 Responses = dict[int | str, Any]
+_REUSED: Responses = {409: KEY_REUSED}
 _FAILURES: Responses = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
 _NOT_FOUND: Responses = {
     404: problem_response("There is no such webhook", 404, "webhook_not_found", "id")
@@ -192,16 +202,20 @@ def _route(summary: str, status: int, answer: dict[str, Any], *more: Responses) 
     return {"summary": summary, "response_class": Response, "responses": responses}
 
 
+def _makes(what: str) -> dict[str, Any]:
+    return {"openapi_extra": {"parameters": [idempotency_key_header(f"one for {what}")]}}
+
+
 _ONE = json_response("The webhook", WEBHOOK_SCHEMA, WEBHOOK_EXAMPLE)
 _MADE = json_response("The webhook and its secret", _MADE_SCHEMA, _MADE_EXAMPLE)
 _SENT = json_response("The delivery, to be attempted at once", DELIVERY_SCHEMA, _PENDING)
 
-CREATE = _route("Make a webhook", 201, _MADE, _FULL, _WRONG_URL)
+CREATE = _route("Make a webhook", 201, _MADE, _FULL, _WRONG_URL) | _makes("a webhook")
 LIST = _route("List webhooks", 200, _page(WEBHOOK_SCHEMA, WEBHOOK_EXAMPLE, "The newest first"))
 READ = _route("Read a webhook", 200, _ONE, _NOT_FOUND)
 CHANGE = _route("Change a webhook", 200, _ONE, _NOT_FOUND, _WRONG_URL)
 DELETE = _route("Delete a webhook", 204, {"description": "It is gone"}, _NOT_FOUND)
-ROTATE = _route("Rotate a webhook's secret", 200, _MADE, _NOT_FOUND)
+ROTATE = _route("Rotate a webhook's secret", 200, _MADE, _NOT_FOUND, _REUSED) | _makes("a secret")
 TEST = _route(
     "Send a ping",
     202,
@@ -218,7 +232,7 @@ TEST = _route(
     ),
     _NOT_FOUND,
     _DISABLED,
-)
+) | _makes("a ping")
 REPLAY = _route(
     "Send a range of events again",
     202,

@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
+from ledger.store.idempotency import IdempotencyKey
 from ledger.store.pool import Connection
 from ledger.store.webhook_deliveries import Attempt
 from ledger.store.webhook_log import Delivery, list_attempts, list_deliveries
 from ledger.store.webhooks import Endpoint, list_endpoints
 from oracle_api.database import Database
+from oracle_api.idempotency import canonical, optional_key, replay_headers
 from oracle_api.pages import cut_page, page_document, read_before, read_limit, read_status
 from oracle_api.responses import json_of
 from oracle_api.times import Clock
@@ -27,10 +29,13 @@ from oracle_api.webhooks.requests import (
     read_webhook_id,
 )
 from oracle_api.webhooks.resource import delivery_document, webhook_document
-from oracle_api.webhooks.service import Caller, Signer, WebhookService
+from oracle_api.webhooks.service import Caller, WebhookService
 from oracle_api.webhooks.settings import WebhookSettings
+from oracle_api.webhooks.signers import MadeSecret
 
 PATH = "/api/v1/webhooks"
+
+KeyHeader = Annotated[str | None, Header(include_in_schema=False)]
 
 
 def webhooks_router(settings: WebhookSettings, database: Database, clock: Clock) -> APIRouter:
@@ -65,12 +70,19 @@ class WebhookRoutes:
     def __init__(self, database: Database, service: WebhookService) -> None:
         self._database, self._service = database, service
 
-    async def create(self, request: Request, webhook: NewWebhookRequest) -> Response:
-        """Make an endpoint; its secret is in this answer and in no other."""
+    async def create(
+        self,
+        request: Request,
+        webhook: NewWebhookRequest,
+        idempotency_key: KeyHeader = None,
+    ) -> Response:
+        """Make an endpoint, whose secret is shown by this answer and a repeated one alone."""
+        key = _key(request, idempotency_key, PATH, canonical(webhook))
         async with self._database.writing() as connection:
-            endpoint, signer = await self._service.make(connection, _caller(request), webhook)
-        headers = {"location": f"{PATH}/{endpoint.id}"}
-        return json_of(_with_secret(endpoint, [signer]), status=201, headers=headers)
+            made = await self._service.make(connection, _caller(request), webhook, key)
+        headers = {"location": f"{PATH}/{made.endpoint.id}"}
+        headers |= replay_headers(is_replayed=made.is_replayed)
+        return json_of(_with_secret(made), status=201, headers=headers)
 
     async def list(
         self,
@@ -115,16 +127,20 @@ class WebhookRoutes:
         return Response(status_code=204)
 
     async def rotate(
-        self, request: Request, webhook_id: str, rotation: RotateSecretRequest | None = None
+        self,
+        request: Request,
+        webhook_id: str,
+        rotation: RotateSecretRequest | None = None,
+        idempotency_key: KeyHeader = None,
     ) -> Response:
-        """Give an endpoint a new secret, which is in this answer and in no other."""
+        """Give an endpoint a new secret, shown by this answer and a repeated one alone."""
         webhook_id, wanted = read_webhook_id(webhook_id), rotation or RotateSecretRequest()
+        path = f"{PATH}/{webhook_id}/rotate-secret"
+        key = _key(request, idempotency_key, path, canonical(wanted))
         async with self._database.writing() as connection:
-            endpoint, _ = await self._service.rotate(
-                connection, _caller(request), webhook_id, wanted
-            )
-            signers = await self._service.signers(connection, webhook_id)
-        return json_of(_with_secret(endpoint, signers))
+            made = await self._service.rotate(connection, _caller(request), webhook_id, wanted, key)
+        headers = replay_headers(is_replayed=made.is_replayed)
+        return json_of(_with_secret(made), headers=headers)
 
     async def _document(self, connection: Connection, endpoint: Endpoint) -> dict[str, Any]:
         return webhook_document(endpoint, await self._service.signers(connection, endpoint.id))
@@ -176,22 +192,36 @@ class DeliveryRoutes:
             count = await self._again.replay(connection, _caller(request), webhook_id, wanted)
         return json_of({"object": "replay", "webhookId": webhook_id, "events": count}, status=202)
 
-    async def ping(self, request: Request, webhook_id: str) -> Response:
+    async def ping(
+        self, request: Request, webhook_id: str, idempotency_key: KeyHeader = None
+    ) -> Response:
         """Send an event that means nothing."""
         webhook_id = read_webhook_id(webhook_id)
+        key = _key(request, idempotency_key, f"{PATH}/{webhook_id}/test", b"")
         async with self._database.writing() as connection:
-            delivery = await self._again.ping(connection, _caller(request), webhook_id)
-            return json_of((await _documents(connection, [delivery]))[0], status=202)
+            delivery, claimed = await self._again.ping(
+                connection, _caller(request), webhook_id, key
+            )
+            documents = await _documents(connection, [delivery])
+        headers = replay_headers(is_replayed=claimed.is_replayed)
+        return json_of(documents[0], status=202, headers=headers)
 
 
 def _caller(request: Request) -> Caller:
     return Caller(request.state.principal, request.state.request_id)
 
 
-def _with_secret(endpoint: Endpoint, signers: list[Signer]) -> dict[str, Any]:
-    """An endpoint and its newest secret: for HMAC what to verify with, for ed25519 nothing."""
-    newest = signers[0].secret
-    return webhook_document(endpoint, signers) | {"secret": newest and newest.shared}
+def _key(request: Request, header: str | None, path: str, form: bytes) -> IdempotencyKey | None:
+    return optional_key(header, request.state.principal, route=f"POST {path}", request=form)
+
+
+def _with_secret(made: MadeSecret) -> dict[str, Any]:
+    """An endpoint and its new secret: for HMAC what to verify with, for ed25519 nothing."""
+    secret = None if made.shown is None else made.shown.secret
+    return webhook_document(made.endpoint, made.signers) | {
+        "secret": secret and secret.shared,
+        "secretWithheld": secret is None,
+    }
 
 
 async def _documents(connection: Connection, found: Sequence[Delivery]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from ledger.store.webhook_log import Delivery
 from ledger.store.webhooks import Endpoint
 from oracle_api.times import rfc3339
 from oracle_api.webhooks.message import message_id
-from oracle_api.webhooks.service import Signer
+from oracle_api.webhooks.signers import Signer
 
 _NOTICES = {
     "gone": "its server answered 410 Gone",

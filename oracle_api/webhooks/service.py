@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import structlog
-
 from ledger.audit_chain import AuditEntry
-from ledger.errors import CorruptError, RejectedError
+from ledger.errors import RejectedError
 from ledger.ids import sortable_id
 from ledger.store.audit_log import record_audit
+from ledger.store.idempotency import IdempotencyKey
 from ledger.store.pool import Connection
 from ledger.store.webhooks import (
     Endpoint,
-    SealedSecret,
     change_endpoint,
     count_endpoints,
     delete_endpoint,
@@ -23,13 +21,13 @@ from ledger.store.webhooks import (
     enable_endpoint,
     expire_secrets,
     insert_endpoint,
-    insert_secret,
     read_endpoint,
     read_secrets,
     wake,
 )
 from oracle_api.access.keyring import Keyring
 from oracle_api.access.principal import Principal, Role
+from oracle_api.idempotency import Claim, claim
 from oracle_api.problems import UnavailableError
 from oracle_api.times import Clock, to_datetime
 from oracle_api.webhooks.requests import (
@@ -39,8 +37,8 @@ from oracle_api.webhooks.requests import (
     read_event_types,
     webhook_not_found,
 )
-from oracle_api.webhooks.sealing import open_secret, seal_secret
 from oracle_api.webhooks.settings import WebhookSettings
+from oracle_api.webhooks.signers import MadeSecret, Signer, add_secret, read_signers
 from oracle_api.webhooks.signing import SECRET_BYTES, Secret, SecretKind
 from oracle_api.webhooks.target import read_url
 
@@ -48,8 +46,6 @@ MAX_ENDPOINTS: Final = 10
 """Of one account."""
 
 _ID_BYTES: Final = 10
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +59,6 @@ class Caller:
     def sees_all(self) -> bool:
         """Whether every account's webhooks are theirs to look after."""
         return self.principal.has(Role.ADMIN)
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """A secret that is valid now, or None where its key is lost; for its owner only, and once."""
-
-    row: SealedSecret
-    secret: Secret | None
 
 
 class WebhookService:
@@ -101,18 +89,31 @@ class WebhookService:
         return keyring
 
     async def make(
-        self, connection: Connection, caller: Caller, request: NewWebhookRequest
-    ) -> tuple[Endpoint, Signer]:
-        """Make an endpoint with its first secret."""
-        keyring, now = self.keyring, self.now()
+        self,
+        connection: Connection,
+        caller: Caller,
+        request: NewWebhookRequest,
+        key: IdempotencyKey | None,
+    ) -> MadeSecret:
+        """Make an endpoint with its first secret, or find what the same request made before.
+
+        Raises:
+            RejectedError: `webhook_url_invalid`, `event_type_unknown`, `webhook_limit`, an
+                `idempotency_key_...`, or `webhook_not_found` when it was deleted since.
+        """
+        _, now = self.keyring, self.now()
         url = read_url(request.url, allow_private=self._settings.webhook_allow_private)
         event_types = read_event_types(request.eventTypes)
         account_id = caller.principal.account_id
+        claimed = await claim(connection, key, new_id=self.new_id("whe"), now=now)
+        endpoint_id = claimed.id
+        if claimed.is_replayed:
+            endpoint = await self.find(connection, caller, endpoint_id)
+            return await self._made(connection, endpoint, _first_secret(endpoint_id), claimed)
         if await count_endpoints(connection, account_id) >= MAX_ENDPOINTS:
             raise RejectedError(
                 "webhook_limit", f"an account has at most {MAX_ENDPOINTS} webhooks", param=None
             )
-        endpoint_id = self.new_id("whe")
         await insert_endpoint(
             connection,
             endpoint_id,
@@ -122,12 +123,14 @@ class WebhookService:
             description=request.description,
             now=now,
         )
-        signer = await self._add_secret(connection, endpoint_id, request.signing, keyring, now)
+        secret_id = _first_secret(endpoint_id)
+        await self._add_secret(connection, secret_id, endpoint_id, request.signing)
         signing = str(request.signing)
         await self._note(
             connection, caller, "webhook.created", endpoint_id, url=url, signing=signing
         )
-        return await _existing(connection, endpoint_id), signer
+        endpoint = await _existing(connection, endpoint_id)
+        return await self._made(connection, endpoint, secret_id, claimed)
 
     async def find(
         self, connection: Connection, caller: Caller, endpoint_id: str, *, to_change: bool = False
@@ -146,8 +149,7 @@ class WebhookService:
 
     async def signers(self, connection: Connection, endpoint_id: str) -> list[Signer]:
         """The secrets that are valid now, newest first."""
-        rows = await read_secrets(connection, endpoint_id, now=self.now())
-        return [Signer(row, _opened(self.keyring, row)) for row in rows]
+        return await read_signers(connection, self.keyring, endpoint_id, now=self.now())
 
     async def change(
         self,
@@ -190,16 +192,24 @@ class WebhookService:
         caller: Caller,
         endpoint_id: str,
         request: RotateSecretRequest,
-    ) -> tuple[Endpoint, Signer]:
-        """Sign with a new secret, and for some hours with the old one as well."""
-        keyring, now = self.keyring, self.now()
+        key: IdempotencyKey | None,
+    ) -> MadeSecret:
+        """Sign with a new secret, and for some hours with the old one as well.
+
+        Raises:
+            RejectedError: `webhook_not_found` or an `idempotency_key_...`.
+        """
+        _, now = self.keyring, self.now()
         endpoint = await self.find(connection, caller, endpoint_id, to_change=True)
+        claimed = await claim(connection, key, new_id=self.new_id("whs"), now=now)
+        if claimed.is_replayed:
+            return await self._made(connection, endpoint, claimed.id, claimed)
         before = await read_secrets(connection, endpoint_id, now=now)
         kind = request.signing or SecretKind(before[0].kind)
         await expire_secrets(
             connection, endpoint_id, at=now + timedelta(hours=request.overlapHours), now=now
         )
-        signer = await self._add_secret(connection, endpoint_id, kind, keyring, now)
+        await self._add_secret(connection, claimed.id, endpoint_id, kind)
         await self._note(
             connection,
             caller,
@@ -208,7 +218,7 @@ class WebhookService:
             signing=str(kind),
             overlapHours=request.overlapHours,
         )
-        return endpoint, signer
+        return await self._made(connection, endpoint, claimed.id, claimed)
 
     async def find_enabled(
         self, connection: Connection, caller: Caller, endpoint_id: str
@@ -226,24 +236,24 @@ class WebhookService:
         return endpoint
 
     async def _add_secret(
-        self,
-        connection: Connection,
-        endpoint_id: str,
-        kind: SecretKind,
-        keyring: Keyring,
-        now: datetime,
-    ) -> Signer:
-        secret, secret_id = Secret(kind, self._random_bytes(SECRET_BYTES)), self.new_id("whs")
-        sealed = seal_secret(keyring, secret, secret_id=secret_id, endpoint_id=endpoint_id)
-        await insert_secret(
+        self, connection: Connection, secret_id: str, endpoint_id: str, kind: SecretKind
+    ) -> None:
+        secret = Secret(kind, self._random_bytes(SECRET_BYTES))
+        await add_secret(
             connection,
-            secret_id,
+            self.keyring,
+            secret,
+            secret_id=secret_id,
             endpoint_id=endpoint_id,
-            kind=str(kind),
-            sealed=sealed,
-            now=now,
+            now=self.now(),
         )
-        return Signer(SealedSecret(secret_id, endpoint_id, str(kind), sealed, now, None), secret)
+
+    async def _made(
+        self, connection: Connection, endpoint: Endpoint, secret_id: str, claimed: Claim
+    ) -> MadeSecret:
+        signers = await self.signers(connection, endpoint.id)
+        shown = next((one for one in signers if one.row.id == secret_id), None)
+        return MadeSecret(endpoint, signers, shown, claimed.is_replayed)
 
     async def _note(
         self,
@@ -270,13 +280,9 @@ class WebhookService:
         )
 
 
-def _opened(keyring: Keyring, row: SealedSecret) -> Secret | None:
-    """A secret; None when its key is lost, which must not keep its owner from rotating it."""
-    try:
-        return open_secret(keyring, row)
-    except CorruptError:
-        log.exception("a webhook's secret cannot be read", secret=row.id)
-        return None
+def _first_secret(endpoint_id: str) -> str:
+    """The id of the secret that an endpoint was made with, by which a repeated request finds it."""
+    return f"whs_{endpoint_id.removeprefix('whe_')}"
 
 
 async def _existing(connection: Connection, endpoint_id: str) -> Endpoint:

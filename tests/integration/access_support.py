@@ -100,7 +100,7 @@ class Guarded:
                 store_id=store,
                 password_hash=hashed(password),
             )
-        return made.id
+        return made.account.id
 
     async def person(self, name: str, *roles: Role, store: str | None = None) -> Person:
         """Somebody with an access token; how they came by it is another test's concern."""

@@ -145,6 +145,7 @@ async def test_an_api_key_is_shown_once_works_and_ends_at_once_here(guarded: Gua
     admin = await guarded.person("root", Role.ADMIN)
     shop = await guarded.account("shop", Role.PARTNER)
     key = await key_of(admin, shop, "orders:read", "orders:write")
+    assert key.pop("secretWithheld") is False
     secret = key.pop("secret")
     assert secret.startswith("bck_test_")
     assert len(secret) == len("bck_test_") + 43
