@@ -32,8 +32,8 @@ from oracle_api.addresses import Address
 from oracle_api.budgets.settings import BudgetSettings
 from oracle_api.loyalty.settings import LoyaltySettings
 from oracle_api.prices.settings import RateSettings
+from oracle_api.relay.key_file import check_relay
 from oracle_api.relay.settings import RelaySettings
-from oracle_api.relay.signer import signer_of
 from oracle_api.standing_orders.settings import StandingOrderSettings
 from oracle_api.webhooks.settings import WebhookSettings, check_webhooks
 
@@ -239,7 +239,7 @@ def read_settings() -> Settings:
         raise RejectedError("setting_wrong", message)
     check_access(settings, host=settings.oracle_host)
     _ = settings.student_key  # read now, so that a wrong one is told at once
-    signer_of(settings)
+    check_relay(settings)
     check_webhooks(settings)
     return settings
 

@@ -12,10 +12,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.errors import CorruptError, RejectedError
+from oracle_api.secret_file import read_secret_file
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
-MAX_FILE_BYTES: Final = 64 * 1024
 
 _VERSION: Final = b"\x01"
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -33,18 +33,13 @@ class Keyring:
         self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
 
     @classmethod
-    def from_file(cls, path: Path) -> Self:
-        """Read keys, one a line: a name, a blank, 32 bytes in base64. `#` begins a comment.
+    def from_file(cls, path: Path, variable: str) -> Self:
+        """The keys of a file that the setting of this name points at.
 
         Raises:
             RejectedError: `setting_wrong`; the message names file and line, never a key.
         """
-        try:
-            with path.open("rb") as file:
-                text = file.read(MAX_FILE_BYTES).decode()
-        except (OSError, UnicodeDecodeError) as error:
-            raise RejectedError("setting_wrong", f"{path} cannot be read: {error}") from None
-        return cls(parse_keys(text, path))
+        return cls(read_keys(path, variable))
 
     def seal(self, plain: bytes, *, context: str) -> bytes:
         """Encrypt with the first key."""
@@ -73,12 +68,16 @@ class Keyring:
         return _split(sealed)[0] == self.active
 
 
-def parse_keys(text: str, path: Path) -> dict[str, bytes]:
-    """The keys of a file's text, by their names.
+def read_keys(path: Path, variable: str) -> dict[str, bytes]:
+    """Read keys, one a line: a name, a blank, 32 bytes in base64. `#` begins a comment.
 
     Raises:
         RejectedError: `setting_wrong`; the message names file and line, never a key.
     """
+    try:
+        text = read_secret_file(path, variable).decode()
+    except UnicodeDecodeError:
+        raise RejectedError("setting_wrong", f"{variable} is no text: {path}") from None
     keys: dict[str, bytes] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.startswith("#"):

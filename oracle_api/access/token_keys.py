@@ -1,9 +1,7 @@
 """The keys that sign access tokens: a JSON Web Key Set in a file, or one made up at the start."""
 
 import json
-import os
 import secrets
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,13 +10,13 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from ledger.errors import RejectedError
+from oracle_api.secret_file import read_secret_file, write_secret_file
 
 ALGORITHM: Final = "ES256"
 """ECDSA over P-256: every JWT library, WebCrypto and every key service can check and make it."""
 
 _CURVE: Final = "P-256"
 MAX_KEYS: Final = 16
-MAX_FILE_BYTES: Final = 64 * 1024
 KEY_ID_BYTES: Final = 8
 
 
@@ -54,46 +52,6 @@ def load_token_keys(path: Path | None) -> TokenKeys:
     if path is None:
         return TokenKeys([make_key()])
     return TokenKeys(_parse(read_secret_file(path, "BILLCOIN_TOKEN_KEYS_FILE")))
-
-
-def read_secret_file(path: Path, variable: str) -> bytes:
-    """A small file of secrets that others may not read.
-
-    Raises:
-        RejectedError: `setting_wrong`, with the name of the variable and never the content.
-    """
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise _wrong(variable, "is not a file")
-            if mode & (stat.S_IRWXO | stat.S_IWGRP):
-                raise _wrong(variable, f"may be read by others: chmod 600 {path}")
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise _wrong(variable, f"cannot be read: {error.strerror}") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise _wrong(variable, "is too large for what it should hold")
-    return content
-
-
-def write_secret_file(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all.
-
-    Raises:
-        RejectedError: `file_unwritable`.
-    """
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise RejectedError("file_unwritable", f"{path}: {error.strerror}") from None
 
 
 def add_key(path: Path) -> str:

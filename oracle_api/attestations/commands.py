@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from eth_account import Account
 
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
@@ -35,6 +34,8 @@ def new(*, file: KeysFile) -> None:
 
     It signs only once it is the first (`use`): let the verifier contract add it before.
     """
+    from eth_account import Account  # noqa: PLC0415 - half a second that only this needs
+
     account = Account.create()
     entry: Entry = {"address": account.address, "createdAt": _now()}
     password = os.environ.get(PASSWORD_VARIABLE)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, SecretStr
 from pydantic_settings import BaseSettings
 
 from ledger.errors import RejectedError
+from oracle_api.secret_file import read_secret_file
 
 
 def _key(value: SecretStr) -> SecretStr:
@@ -34,11 +35,10 @@ class LoyaltySettings(BaseSettings):
             return bytes.fromhex(self.student_hash_key.get_secret_value())
         if self.student_hash_key_file is None:
             return None
+        content = read_secret_file(self.student_hash_key_file, "BILLCOIN_STUDENT_HASH_KEY_FILE")
         try:
-            text = self.student_hash_key_file.read_text(encoding="ascii").strip()
+            text = content.decode("ascii").strip()
             return bytes.fromhex(_key(SecretStr(text)).get_secret_value())
-        except OSError as error:
-            told = error.strerror or "it cannot be read"
         except UnicodeError:
             told = "it holds no hex digits"
         except ValueError as error:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final, Self
 
 from ledger.errors import RejectedError
-from oracle_api.access.keyring import KEY_BYTES, Keyring, parse_keys
-from oracle_api.access.token_keys import read_secret_file, write_secret_file
+from oracle_api.access.keyring import KEY_BYTES, Keyring, read_keys
+from oracle_api.secret_file import write_secret_file
 
 VARIABLE: Final = "BILLCOIN_WALLET_KEYS_FILE"
 LOOKUP: Final = "lookup"
@@ -39,7 +39,7 @@ class WalletVault:
         Raises:
             RejectedError: `setting_wrong`.
         """
-        return cls(_read(path))
+        return cls(read_keys(path, VARIABLE))
 
     @property
     def key_id(self) -> str:
@@ -69,17 +69,9 @@ def add_wallet_key(path: Path) -> str:
     Raises:
         RejectedError: `setting_wrong` or `file_unwritable`.
     """
-    older = _read(path) if path.exists() else {LOOKUP: secrets.token_bytes(KEY_BYTES)}
+    older = read_keys(path, VARIABLE) if path.exists() else {LOOKUP: secrets.token_bytes(KEY_BYTES)}
     name = f"k{len(older)}-{secrets.token_hex(4)}"
     keys = {name: secrets.token_bytes(KEY_BYTES), **older}
     lines = [f"{name} {base64.b64encode(key).decode()}\n" for name, key in keys.items()]
     write_secret_file(path, "".join(lines).encode())
     return name
-
-
-def _read(path: Path) -> dict[str, bytes]:
-    try:
-        text = read_secret_file(path, VARIABLE).decode()
-    except UnicodeDecodeError:
-        raise RejectedError("setting_wrong", f"{VARIABLE} is no text") from None
-    return parse_keys(text, path)

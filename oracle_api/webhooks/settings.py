@@ -21,7 +21,8 @@ class WebhookSettings(BaseSettings):
         Raises:
             RejectedError: `setting_wrong`; the file cannot be read.
         """
-        return None if self.webhook_keys_file is None else Keyring.from_file(self.webhook_keys_file)
+        path = self.webhook_keys_file
+        return None if path is None else Keyring.from_file(path, "BILLCOIN_WEBHOOK_KEYS_FILE")
 
 
 def check_webhooks(settings: WebhookSettings) -> None:

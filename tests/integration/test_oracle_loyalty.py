@@ -220,6 +220,7 @@ def test_on_loopback_each_process_makes_its_own(host: str) -> None:
 def test_a_key_may_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("AB" * 32 + "\n")
+    file.chmod(0o600)
     from_file = students_of(settings_for(ANYWHERE, student_hash_key_file=file))
     direct = students_of(settings_for(ANYWHERE, student_hash_key="ab" * 32))
     assert from_file.customer("1") == direct.customer("1")

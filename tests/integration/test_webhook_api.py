@@ -264,6 +264,7 @@ async def test_secrets_are_stored_encrypted_and_move_to_the_newest_key(
     newer = tmp_path / "newer"
     old_line = keys.read_text()
     newer.write_text("2027 " + "bm5u" * 10 + "bm4=\n" + old_line)
+    newer.chmod(0o600)
     rotated = settings_for(ledger.url, access="accounts", webhook_keys_file=newer)
     database = Database(ledger.url, rotated.deployment)
     await database.open()

@@ -108,6 +108,7 @@ def write_keys(folder: Path, name: str = "2026") -> Path:
     """A file with a key of its own."""
     path = folder / "webhook-keys"
     path.write_text(f"{name} {base64.b64encode(b'k' * KEY_BYTES).decode()}\n")
+    path.chmod(0o600)
     return path
 
 

@@ -103,7 +103,7 @@ def test_a_new_key_s_file_is_its_owner_s_alone(path: Path) -> None:
 def test_a_file_that_others_can_read_is_refused(path: Path, mode: int) -> None:
     run("new", "--file", str(path))
     path.chmod(mode)
-    assert "can be read by others" in refusal(attestation_keys_file=path)
+    assert "may be read by others" in refusal(attestation_keys_file=path)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_an_encrypted_key_opens_with_its_password(
 ) -> None:
     encrypt = Account.encrypt
     monkeypatch.setattr(
-        commands.Account,
+        Account,
         "encrypt",
         lambda key, password: encrypt(key, password, kdf="pbkdf2", iterations=2),
     )

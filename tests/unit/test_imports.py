@@ -1,5 +1,7 @@
 """Who may import whom: the contracts in pyproject.toml, as `make lint` checks them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 from importlinter.api import read_configuration
@@ -32,3 +34,13 @@ def test_a_broken_contract_would_be_noticed(tmp_path: Path) -> None:
     broken.write_text(upside_down, encoding="utf-8")
     assert upside_down != text
     assert lint_imports(config_filename=str(broken), no_cache=True) != EXIT_STATUS_SUCCESS
+
+
+def test_a_command_starts_without_what_only_some_commands_need() -> None:
+    """Libraries that take half a second each, which whoever asks for --help would wait for."""
+    heavy = ("eth_account", "fastapi", "statsmodels", "web3")
+    code = f"import sys, oracle_api.__main__; print(*({{*{heavy}}} & sys.modules.keys()))"
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""

@@ -10,8 +10,9 @@ from hypothesis import strategies as some
 from ledger.errors import RejectedError
 from oracle_api.problems import UnavailableError
 from oracle_api.relay.fees import Fees, fees_for, replacement_fees
+from oracle_api.relay.key_file import read_relayer_key
 from oracle_api.relay.settings import RelaySettings
-from oracle_api.relay.signer import read_key_file, signer_of
+from oracle_api.relay.signer import FileSigner, signer_of
 
 WEI = some.integers(0, 10**15)
 KEY = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
@@ -54,20 +55,19 @@ def key_file(folder: Path, text: str = f"0x{KEY}\n", *, mode: int = 0o600) -> Pa
 
 @pytest.mark.parametrize("text", [KEY, f"0x{KEY}", f"{KEY.upper()}\n", f"  0x{KEY}  \n\n"])
 def test_a_key_is_read_however_it_is_written(tmp_path: Path, text: str) -> None:
-    signer = read_key_file(key_file(tmp_path, text))
-    assert signer.address.hex() == Account.from_key(KEY).address[2:].lower()
+    assert read_relayer_key(key_file(tmp_path, text)).hex() == KEY.lower()
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o620, 0o610])
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
     with pytest.raises(RejectedError, match="chmod 600"):
-        read_key_file(key_file(tmp_path, mode=mode))
+        read_relayer_key(key_file(tmp_path, mode=mode))
 
 
 @pytest.mark.parametrize("text", ["", KEY[:-1], f"{KEY}0", f"{KEY} {KEY}", "00" * 32, "ff" * 32])
 def test_what_is_no_key_is_refused_and_never_quoted(tmp_path: Path, text: str) -> None:
     with pytest.raises(RejectedError) as refusal:
-        read_key_file(key_file(tmp_path, text))
+        read_relayer_key(key_file(tmp_path, text))
     assert refusal.value.code == "setting_wrong"
     assert len(text) < 2 or text not in str(refusal.value)
     assert refusal.value.__cause__ is None
@@ -75,7 +75,7 @@ def test_what_is_no_key_is_refused_and_never_quoted(tmp_path: Path, text: str) -
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RejectedError, match="BILLCOIN_RELAYER_KEY_FILE"):
-        read_key_file(tmp_path / "none")
+        read_relayer_key(tmp_path / "none")
 
 
 def test_node_and_key_go_together(tmp_path: Path) -> None:
@@ -95,6 +95,8 @@ def test_nothing_shows_the_key_or_the_node(tmp_path: Path) -> None:
     path = key_file(tmp_path)
     settings = RelaySettings(relayer_node_url="http://user:secret@node", relayer_key_file=path)
     assert "secret" not in repr(settings)
-    signer = read_key_file(path)
+    signer = signer_of(settings)
+    assert isinstance(signer, FileSigner)
+    assert signer.address.hex() == Account.from_key(KEY).address[2:].lower()
     assert KEY not in repr(signer)
     assert KEY not in str(vars(signer)).lower()
