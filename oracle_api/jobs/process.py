@@ -92,6 +92,9 @@ class JobsProcess:
             self._register_schedule(queuer, schedule)
         stopping = asyncio.create_task(self._pass_on(stop, queuer))
         try:
+            # Listened to before the library does: it asks at once whether it hears itself, and
+            # where LISTEN is slower than that, it would wait for its own question in vain.
+            await driver.add_listener(SETTINGS.channel, _hear)
             await queuer.run(
                 dequeue_timeout=timedelta(seconds=LOOK_SECONDS),
                 batch_size=BATCH,
@@ -125,6 +128,10 @@ class JobsProcess:
             await self._executor.do_scheduled(schedule)
 
         queuer.schedule(schedule.name, schedule.cron, accepts_context=False)(do)
+
+
+def _hear(_: str | bytes | bytearray) -> None:
+    """What is said is for the library's listener."""
 
 
 async def measure_forever(context: JobContext) -> None:

@@ -9,9 +9,11 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from jobs_process import doing
 from oracle_support import Ledger, environment_for, settings_for, until
+from pgqueuer.core.qm import QueueManager
 
 from devnet.services import console_script
 from ledger.store.jobs import count_processes, forget_jobs_before, read_queue_standing
@@ -140,6 +142,27 @@ async def test_it_goes_on_after_the_database_has_cut_every_session(ledger: Ledge
         await ledger.connection.fetch(END_SESSIONS)
         await put(ledger.connection, 2)
         await until(lambda: {job["number"] for job in done} == {1, 2})
+
+
+async def test_a_server_that_is_slow_to_listen_is_heard_all_the_same(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listen, probe = asyncpg.Connection.add_listener, QueueManager.listener_healthy
+    heard: list[Any] = []
+
+    async def slowly(self: Any, channel: str, callback: Any) -> None:
+        if channel not in self._listeners:
+            await asyncio.sleep(0.2)
+        await listen(self, channel, callback)
+
+    async def impatiently(self: QueueManager, **_: Any) -> Any:
+        heard.append(await probe(self, timedelta(seconds=1)))
+        return heard[-1]
+
+    monkeypatch.setattr(asyncpg.Connection, "add_listener", slowly)
+    monkeypatch.setattr(QueueManager, "listener_healthy", impatiently)
+    async with doing(settings_for(ledger.url), Work()):
+        await until(lambda: bool(heard))
 
 
 async def test_scheduled_work_is_done_by_one_process_at_a_time_and_again(ledger: Ledger) -> None:
