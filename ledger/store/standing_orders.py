@@ -97,6 +97,17 @@ SELECT coalesce(sum(promised_wei), 0) FROM (
 ) spent
 """
 
+# A transaction collects many orders: each account is charged for its own ones.
+PROMISED_BY_ACCOUNT = """
+SELECT s.account_id, sum(a.promised_wei / a.orders) AS promised
+FROM (
+    SELECT chain_id, order_hash, promised_wei, count(*) OVER (PARTITION BY tx_hash) AS orders
+    FROM collection_attempt WHERE chain_id = $1 AND outcome = 'sent' AND attempted_at > $2
+) a
+JOIN standing_order s ON s.chain_id = a.chain_id AND s.order_hash = a.order_hash
+GROUP BY s.account_id
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class SignedStandingOrder:
@@ -217,6 +228,14 @@ async def insert_attempts(
 async def read_promised(connection: Connection, chain_id: int, *, since: datetime) -> int:
     """What all collections sent since then can cost together, in wei."""
     return int(await connection.fetchval(PROMISED, chain_id, since))
+
+
+async def read_promised_by_account(
+    connection: Connection, chain_id: int, *, since: datetime
+) -> dict[str, int]:
+    """What the collections sent since then can cost for each account's orders, in wei."""
+    rows = await connection.fetch(PROMISED_BY_ACCOUNT, chain_id, since)
+    return {row["account_id"]: int(row["promised"]) for row in rows}
 
 
 def _record(row: asyncpg.Record) -> StandingRecord:

@@ -25,6 +25,7 @@ from ledger.store.standing_orders import (
     find_due,
     insert_attempts,
     read_promised,
+    read_promised_by_account,
 )
 from oracle_api.database import Database
 from oracle_api.problems import UnavailableError
@@ -47,6 +48,11 @@ GAS_LIMIT_MAX: Final = 6_000_000
 """32 collections into new order addresses take about 4.3 million."""
 
 BUDGET_PERIOD: Final = timedelta(hours=24)
+ACCOUNT_SHARE: Final = 10
+"""One account's orders may take a tenth of the day's gas. Whoever registers many, or short periods,
+or moves the BILL away each time just before it is collected, uses up nobody else's."""
+
+SHARE_SPENT: Final = "the account's share of the gas is spent"
 _GAS_MARGIN_NUMERATOR, _GAS_MARGIN_DENOMINATOR = 6, 5
 _ASSESSMENT: Final = "(bytes32,uint256,uint256,uint256,string)"
 # Nothing is wrong, there is only nothing to do; the ledger shows it a moment later.
@@ -91,13 +97,19 @@ class Keeper:
         Raises:
             TransientError: node or database do not answer, or the ledger is unsure.
         """
-        due = await self._find_due()
+        due, spent = await self._find_due()
         if not due:
             return 0
         head = await self._node.head()
         mined = await self._node.transaction_count(self._broadcaster.relayer, "latest")
         waiting = [one for one in due if _may_try(one, head.timestamp, mined)]
-        assessed = [await self._assess(one) for one in waiting]
+        share_wei = self._settings.collect_daily_gas_wei // ACCOUNT_SHARE
+        assessed = [
+            await self._assess(one)
+            if spent.get(one.order.account_id, 0) < share_wei
+            else Assessed(one, 0, 0, 0, SHARE_SPENT)
+            for one in waiting
+        ]
         await self._note_skips([one for one in assessed if one.refusal], head)
         ready = [one for one in assessed if not one.refusal]
         sent = 0
@@ -108,13 +120,14 @@ class Keeper:
             sent += len(batch)
         return sent
 
-    async def _find_due(self) -> list[StandingRecord]:
+    async def _find_due(self) -> tuple[list[StandingRecord], dict[str, int]]:
+        """What is due, and the gas of the last day by account, in wei."""
         chain_id = self._settings.chain_id
         async with self._database.reading() as connection:
             cursor = await read_cursor(connection, chain_id)
             observation = await read_observation(connection, chain_id)
             if cursor is None:
-                return []
+                return [], {}
             reason = doubt(
                 observation,
                 tip_number=cursor.tip.number,
@@ -126,13 +139,15 @@ class Keeper:
                 raise UnavailableError(
                     str(reason), "nothing is collected while the ledger is unsure"
                 )
-            return await find_due(
+            due = await find_due(
                 connection,
                 chain_id,
                 contract=self._contract,
                 now=cursor.tip_timestamp,
                 limit=self._settings.collect_max_orders,
             )
+            since = to_datetime(self._clock()) - BUDGET_PERIOD
+            return due, await read_promised_by_account(connection, chain_id, since=since)
 
     async def _assess(self, record: StandingRecord) -> Assessed:
         try:

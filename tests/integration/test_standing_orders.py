@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,14 @@ from contracts.standing_orders import PriceMode, StandingOrder, order_id, standi
 from devnet.dev_accounts import DEPLOYER_INDEX, REGULATOR_INDEX, dev_account, economy_accounts
 from devnet.token_calls import balance
 from devnet.transactions import Message, address_of, require_success, send
+from ledger.store.accounts import NewAccount, insert_account
 from ledger.units import UINT256_MAX, Units
 from oracle_api.database import Database
 from oracle_api.jobs.work import JobContext
 from oracle_api.settings import Settings
 from oracle_api.standing_orders.assembly import collect_due
+from oracle_api.standing_orders.keeper import SHARE_SPENT
+from oracle_api.times import to_datetime
 
 MYR = 10**8
 PATH = "/api/v1/standing-orders"
@@ -253,6 +257,42 @@ async def test_gas_is_bounded_and_nobody_is_collected_beyond(stage: Stage, tmp_p
     assert await stage.market.ledger.fetchval("SELECT count(*) FROM orders") == 0
     await stage.keep()
     assert await stage.sent() == 1
+
+
+async def test_an_account_uses_up_its_own_share_of_the_gas_and_nobody_else_s(
+    stage: Stage, tmp_path: Path
+) -> None:
+    ledger = stage.market.ledger
+    await stage.register()
+    await stage.keep()
+    promised = await ledger.fetchval("SELECT promised_wei FROM collection_attempt")
+    # Enough for both, but not for this account's second one.
+    coin = str(Decimal(promised) * 5 / 10**18)
+    settings = settings_of(stage.market, tmp_path, collect_daily_gas_coin=coin)
+    greedy, greedy_id = await stage.register()
+    other, other_id = await stage.register()
+    now = to_datetime(time.time())
+    await insert_account(ledger, NewAccount("acc_other", "other", ["student"], None, None, now))
+    other_hash = bytes.fromhex(other_id.removeprefix("sto_"))
+    moved = "UPDATE standing_order SET account_id = 'acc_other' WHERE order_hash = $1"
+    await ledger.execute(moved, other_hash)
+
+    async def is_paid(order: StandingOrder) -> bool:
+        events = await stage.market.event_types(order_id(order, period=0))
+        return events == ["order.created", "order.paid"]
+
+    async with keeping(settings) as context:
+        await collect_due(context)
+        await wait_for(lambda: is_paid(other), "the other account's collection")
+        await collect_due(context)
+    found = await stage.read(greedy_id)
+    assert (found["status"], found["lastAttempt"]["reason"]) == ("due", SHARE_SPENT)
+    assert await stage.market.event_types(order_id(greedy, period=0)) == []
+    # A day later it has a new share.
+    yesterday = "UPDATE collection_attempt SET attempted_at = attempted_at - interval '25 hours'"
+    await ledger.execute(yesterday)
+    await stage.keep()
+    await wait_for(lambda: is_paid(greedy), "the collection of the day after")
 
 
 async def test_only_what_the_payer_signed_is_registered(stage: Stage) -> None:
