@@ -96,11 +96,17 @@ async def broadcast(
 
 
 async def broadcast_gasless(
-    node: Node, plan: Plan, payer: LocalAccount, relayer: LocalAccount
+    node: Node,
+    plan: Plan,
+    payer: LocalAccount,
+    relayer: LocalAccount,
+    *,
+    keep: Callable[[bytes], None] | None = None,
 ) -> bytes:
     """Sign an authorisation to the order address and let the relayer send it; return its hash.
 
-    It cannot be sent to anybody else or twice, and is worthless some minutes later.
+    It cannot be sent to anybody else or twice, and is worthless some minutes later. `keep` is given
+    the relayer's transaction, see `devnet.transactions.send`.
     """
     request = plan.request
     head = await node.head()
@@ -116,4 +122,5 @@ async def broadcast_gasless(
     data = token_calls.transfer_with_authorization(
         authorization, payer, chain_id=request.chain_id, token=request.token
     )
-    return await send(node, relayer, Message(request.token, data), chain_id=request.chain_id)
+    message = Message(request.token, data)
+    return await send(node, relayer, message, chain_id=request.chain_id, keep=keep)

@@ -181,10 +181,12 @@ class _Payment:
             )
             self._confirm(plan)
             payer = self._unlock(self.payer)
+            keep = partial(keep_sent, state_home())
             if self.relayer is None:
-                tx_hash = await broadcast(node, plan, payer, keep=partial(keep_sent, state_home()))
+                tx_hash = await broadcast(node, plan, payer, keep=keep)
             else:
-                tx_hash = await broadcast_gasless(node, plan, payer, self._unlock(self.relayer))
+                relayer = self._unlock(self.relayer)
+                tx_hash = await broadcast_gasless(node, plan, payer, relayer, keep=keep)
             receipt = require_success(await node.receipt(tx_hash))
         amount = format_bill(plan.request.units)
         verdict = None

@@ -1,6 +1,7 @@
 """`billcoin-devnet wallet send`: hand BILL on to an address, without a payment request."""
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from devnet.keystore import DEFAULT_WALLET, Wallet, find_wallet, unlock_wallet
 from devnet.manifest import load_manifest
 from devnet.node import open_node
 from devnet.payment import broadcast, plan_payment
+from devnet.sent import keep_sent
 from devnet.transactions import require_success
 from devnet.wallet_commands import Json, Name, ask_password
 from ledger.errors import RejectedError
@@ -58,7 +60,7 @@ async def _send(payer: Wallet, recipient: bytes, units: Units, *, asks: bool) ->
             if not typer.confirm("Send?", err=True):
                 raise RejectedError("payment_declined", "nothing was sent")
         account = unlock_wallet(payer, ask_password(payer.name))
-        tx_hash = await broadcast(node, plan, account)
+        tx_hash = await broadcast(node, plan, account, keep=partial(keep_sent, state_home()))
         receipt = require_success(await node.receipt(tx_hash))
     return {
         "txHash": to_hex(tx_hash),

@@ -40,6 +40,13 @@ async def test_a_devnet_stays_up_is_used_and_goes_on_where_it_stopped(devnet: De
     code, _, error = await devnet.run("up")
     assert code == 2
     assert "devnet_running" in error
+    async with open_node(up["nodeUrls"][0]) as node:
+        coin = [
+            await node.quantity("eth_getBalance", address, "latest")
+            for address in up["people"].values()
+        ]
+    assert len(coin) == 5
+    assert all(coin)
     await _sell(devnet)
     await _misbehave(devnet, up)
     before = await devnet.do("status")

@@ -24,6 +24,7 @@ from devnet.ports import free_port
 from devnet.token_calls import balance
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
+from ledger.keccak import keccak256
 from ledger.payment_uri import TransferRequest, format_payment_uri, parse_address
 from ledger.units import Units, parse_bill
 
@@ -54,6 +55,11 @@ class Shell:
         token = parse_address(self.manifest["BILLCOIN_TOKEN_ADDRESS"], param="token")
         fields = {"token": token, "chain_id": 31337, "recipient": PAYEE, "units": UNITS}
         return format_payment_uri(TransferRequest(**(fields | changes)))
+
+    def kept(self, tx_hash: str) -> bool:
+        """Whether the wallet can send it again, the very same transaction."""
+        raw = (self.home / "sent" / f"{tx_hash}.hex").read_text()
+        return to_hex(keccak256(bytes.fromhex(raw.removeprefix("0x")))) == tx_hash
 
     def held(self, address: str) -> Units:
         async def ask() -> Units:
@@ -127,8 +133,16 @@ def test_a_payment_arrives(shell: Shell, student: str) -> None:
     paid = shell.json("wallet", "pay", shell.uri(), "--name", "student", "--yes")
     assert paid["from"] == student
     assert (paid["amount"], paid["gasless"], paid["verdict"]) == ("0.25", False, None)
+    assert shell.kept(paid["txHash"])
     assert shell.held(to_hex(PAYEE)) == UNITS
     assert float(shell.json("wallet", "balance", "--name", "student")["gas"]) < 1
+
+
+def test_what_is_handed_on_is_kept_to_be_sent_again(shell: Shell, student: str) -> None:
+    given = ("--to", to_hex(PAYEE), "--amount", "0.25", "--name", "student", "--yes")
+    sent = shell.json("wallet", "send", *given)
+    assert (sent["from"], shell.held(to_hex(PAYEE))) == (student, UNITS)
+    assert shell.kept(sent["txHash"])
 
 
 def test_a_wallet_without_gas_pays_through_a_relayer(shell: Shell) -> None:
@@ -142,6 +156,7 @@ def test_a_wallet_without_gas_pays_through_a_relayer(shell: Shell) -> None:
     relayed = ("--gasless", "--relayer", "relayer", "--yes")
     paid = shell.json("wallet", "pay", shell.uri(), "--name", "student", *relayed)
     assert (paid["from"], paid["gasless"]) == (payer, True)
+    assert shell.kept(paid["txHash"])
     assert shell.held(to_hex(PAYEE)) == UNITS
     assert shell.held(payer) == parse_bill("0.75")
     assert shell.held(relayer) == 0

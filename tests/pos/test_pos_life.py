@@ -1,10 +1,12 @@
 """One node: validators attest, sales are paid and settle, finality stops and resumes, restart."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
 from statistics import median
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -33,6 +35,8 @@ from devnet.transactions import address_of
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 SALES = 20
+ROUNDS = 2
+PAID_WITHIN_SECONDS = 3.0
 LOOPBACK = {"0100007F"}
 STALLED_AFTER_SECONDS = "15"
 EPOCHS_TO_LOOK = 4
@@ -73,17 +77,33 @@ async def test_nothing_listens_to_another_machine(devnet: Devnet) -> None:
     assert found == LOOPBACK, found
 
 
-async def test_sales_are_paid_in_the_next_block_and_settle(
+async def test_sales_are_paid_within_three_seconds_at_the_median_and_settle(
     devnet: Devnet, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Twice at the most: a machine that has other work for a minute is not slow yet."""
+    told = []
+    for _ in range(ROUNDS):
+        told.append(await _sell(devnet))
+        with capsys.disabled():
+            sys.stdout.write("\n" + json.dumps(told[-1]) + "\n")
+        if told[-1]["medianSeconds"] <= PAID_WITHIN_SECONDS:
+            break
+    assert told[-1]["medianSeconds"] <= PAID_WITHIN_SECONDS, told
+
+
+async def _sell(devnet: Devnet) -> dict[str, Any]:
+    """Sell one after the other, see all of them settled, and tell how long "Paid" took."""
     manifest, student = read_manifest(devnet.variables()), dev_account(STUDENT_INDEX)
+    beacon_url = (await devnet.status())["controls"]["beacon-1"]
     seconds: list[float] = []
     async with (
         devnet.oracle() as oracle,
         open_node(manifest.node_http_url) as node,
+        open_beacon(beacon_url) as beacon,
         open_till(oracle) as till,
     ):
         orders = []
+        slot, block = await beacon.head_slot(), await height(node.url)
         for _ in range(SALES):
             order = await oracle.create_order("fresh-250ml", 1)
             orders.append(order)
@@ -93,17 +113,18 @@ async def test_sales_are_paid_in_the_next_block_and_settle(
             await broadcast(node, plan, student)
             sent_at = time.perf_counter()
             seconds.append(await till.hears(order, "paid", "settled") - sent_at)
+        slots, blocks = await beacon.head_slot() - slot, await height(node.url) - block
         for order in orders:
             await till.hears(order, "settled")
             assert till.statuses(order)[-2:] == ["paid", "settled"]
-    figures = {
+    return {
         "figure": "broadcast to Paid on the till, proof of stake, 2 s slots",
         "sales": SALES,
         "medianSeconds": round(median(seconds), 2),
         "maxSeconds": round(max(seconds), 2),
+        "missedSlots": max(0, slots - blocks),
+        "loadAverage": round(os.getloadavg()[0], 1),
     }
-    with capsys.disabled():
-        sys.stdout.write("\n" + json.dumps(figures) + "\n")
 
 
 async def test_without_a_third_of_the_validators_nothing_becomes_final_until_they_are_back(
