@@ -89,6 +89,10 @@ class UnsureError(ProblemError):
     """The oracle is not sure enough to answer. Not a no: hand over nothing and ask again."""
 
 
+class CapabilityOffError(ProblemError):
+    """This oracle's operator has not set that up; asking again changes nothing."""
+
+
 class ServerError(ProblemError):
     """A fault of the oracle's, or of a proxy before it."""
 
@@ -99,6 +103,7 @@ _KIND_OF_STATUS: Final[Mapping[int, type[ProblemError]]] = {
     404: NotFoundError,
     409: ConflictError,
     429: ThrottledError,
+    501: CapabilityOffError,
     503: UnsureError,
 }
 _FIRST_SERVER_ERROR: Final = 500

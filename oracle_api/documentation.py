@@ -34,6 +34,11 @@ def problem_response(description: str, status: int, code: str, param: str | None
     }
 
 
+def off_response(capability: str, description: str, *, param: str | None = None) -> dict[Any, Any]:
+    """The documentation of what an oracle answers to which its operator has not given this."""
+    return {501: problem_response(description, 501, f"{capability}_off", param)}
+
+
 def json_response(description: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:
     """The documentation of a JSON answer, with an example."""
     return {

@@ -46,6 +46,7 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "method_not_allowed": 405,
     "request_timeout": 408,
     "account_name_taken": 409,
+    "last_admin": 409,
     "order_not_paid": 409,
     "too_many_standing_orders": 409,
     "authorization_nonce_reused": 409,
@@ -74,6 +75,9 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "rate_limited": 429,
     "sign_in_too_often": 429,
 }
+_OFF: Final = "_off"
+"""So ends every code that says that the operator has not set something up: always 501."""
+
 _RETRYABLE_CODES: Final = frozenset({"idempotency_key_in_flight"})
 _RETRYABLE_STATUSES: Final = frozenset({408, 429, 500, 503})
 _NO_HEADERS: Final[tuple[Header, ...]] = ()
@@ -109,6 +113,14 @@ class OverBudgetError(RejectedError):
         self.headers = headers
 
 
+class CapabilityOffError(RejectedError):
+    """The operator has not set this up here: asking again changes nothing (RFC 9110, 15.6.2)."""
+
+    def __init__(self, capability: str, message: str, *, param: str | None = None) -> None:
+        told = f"{message}: its operator has not set that up"
+        super().__init__(f"{capability}{_OFF}", told, param=param)
+
+
 class UnavailableError(TransientError):
     """The oracle cannot answer now and says why; `code` is stable and documented."""
 
@@ -128,7 +140,7 @@ class Reply:
 
 def status_of(code: str) -> int:
     """The HTTP status that goes with a code which is no verdict."""
-    return _STATUS_OF_CODE.get(code, 400)
+    return _STATUS_OF_CODE.get(code, 501 if code.endswith(_OFF) else 400)
 
 
 def problem(
@@ -178,7 +190,7 @@ def problem_of(
                 headers=error.headers,
             )
         case RejectedError():
-            status = _STATUS_OF_CODE.get(error.code, 400)
+            status = status_of(error.code)
             return problem(
                 status, error.code, str(error), request_id=request_id, param=error.param, more=more
             )

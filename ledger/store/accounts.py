@@ -40,6 +40,14 @@ CHANGE_HASH = """
 UPDATE account SET password_hash = $2, tokens_valid_from = $3 WHERE id = $1
 """
 SET_ROLES = "UPDATE account SET roles = $2, store_id = $3 WHERE id = $1"
+# Two admins that disable each other must not both find the other one left.
+LOCK_ADMINS = "SELECT pg_advisory_xact_lock(hashtextextended('the last admin', 0))"
+# Whoever cannot sign in is no help to an office that has shut itself out.
+IS_LAST_ADMIN = """
+SELECT count(*) = 1 AND bool_and(id = $1) FROM account
+WHERE 'admin' = ANY (roles) AND disabled_at IS NULL AND password_hash IS NOT NULL
+  AND id <> 'acc_open'
+"""
 # The same password under newer parameters: nobody has to sign in again.
 RENEW_HASH = "UPDATE account SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
 
@@ -117,6 +125,12 @@ async def list_accounts(
     """Accounts, the newest first, continuing before `before_id`."""
     rows = await connection.fetch(LIST, before_id, limit)
     return [StoredAccount(**row) for row in rows]
+
+
+async def is_last_admin(connection: Connection, account_id: str) -> bool:
+    """Whether without this account nobody could administer; stays so until the transaction ends."""
+    await connection.execute(LOCK_ADMINS)
+    return bool(await connection.fetchval(IS_LAST_ADMIN, account_id))
 
 
 async def set_enabled(

@@ -92,6 +92,9 @@ _NEW_KEY_TYPES: Final[dict[str, Any]] = {
 _NEW_KEY_SCHEMA: Final = _object(_NEW_KEY_EXAMPLE, **_KEY_TYPES, **_NEW_KEY_TYPES)
 
 _SHARED: Final = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
+_LAST_ADMIN: Final = {
+    409: problem_response("Nobody else could administer", 409, "last_admin", None)
+}
 _NO_ACCOUNT: Final = {
     404: problem_response("There is no such account", 404, "account_not_found", None)
 }
@@ -108,9 +111,9 @@ def _makes(what: str) -> dict[str, Any]:
     }
 
 
-def _one_account(summary: str) -> dict[str, Any]:
+def _one_account(summary: str, more: dict[int, Any] | None = None) -> dict[str, Any]:
     answer = json_response("The account", _ACCOUNT_SCHEMA, ACCOUNT_EXAMPLE)
-    return _route(summary, {200: answer} | _NO_ACCOUNT)
+    return _route(summary, {200: answer} | _NO_ACCOUNT | (more or {}))
 
 
 ME: Final = _route(
@@ -135,9 +138,11 @@ LIST: Final = _route(
     },
 )
 READ: Final = _one_account("Show an account")
-DISABLE: Final = _one_account("Disable an account: its sessions end, its API keys rest")
+DISABLE: Final = _one_account(
+    "Disable an account: its sessions end, its API keys rest", _LAST_ADMIN
+)
 ENABLE: Final = _one_account("Enable an account again")
-ROLES: Final = _one_account("Give an account other roles")
+ROLES: Final = _one_account("Give an account other roles", _LAST_ADMIN)
 PASSWORD: Final = _one_account("Give an account another password: its sessions end")
 CREATE_KEY: Final = _route(
     "Make an API key; `secret` is shown this once",

@@ -13,6 +13,7 @@ from ledger.store.accounts import (
     NewAccount,
     StoredAccount,
     insert_account,
+    is_last_admin,
     read_account,
     set_enabled,
     set_password_hash,
@@ -133,8 +134,14 @@ class AccountService:
     async def set_enabled(
         self, connection: Connection, actor: Actor, account_id: str, *, is_enabled: bool
     ) -> StoredAccount:
-        """Disable an account, which ends its sessions and rests its keys, or enable it again."""
+        """Disable an account, which ends its sessions and rests its keys, or enable it again.
+
+        Raises:
+            RejectedError: `account_not_found` or `last_admin`.
+        """
         await self.existing(connection, account_id)
+        if not is_enabled:
+            await _keep_an_admin(connection, account_id)
         now = self._now()
         await set_enabled(connection, account_id, is_enabled=is_enabled, now=now)
         if not is_enabled:
@@ -155,9 +162,11 @@ class AccountService:
         """Give an account other roles.
 
         Raises:
-            RejectedError: `account_not_found` or `store_needed`.
+            RejectedError: `account_not_found`, `store_needed` or `last_admin`.
         """
         _check_store(roles, store_id)
+        if Role.ADMIN not in roles:
+            await _keep_an_admin(connection, account_id)
         before = await self.existing(connection, account_id)
         await set_roles(connection, account_id, roles, store_id=store_id)
         details = {
@@ -271,3 +280,11 @@ class AccountService:
 def _check_store(roles: Collection[Role], store_id: str | None) -> None:
     if Role.TILL in roles and store_id is None:
         raise RejectedError("store_needed", "a till belongs to a store", param="storeId")
+
+
+async def _keep_an_admin(connection: Connection, account_id: str) -> None:
+    if await is_last_admin(connection, account_id):
+        raise RejectedError(
+            "last_admin",
+            "without this account no admin could sign in any more: let another be one first",
+        )

@@ -10,6 +10,7 @@ from oracle_api.documentation import (
     UNAVAILABLE,
     idempotency_key_header,
     json_response,
+    off_response,
     problem_response,
     svg_response,
 )
@@ -94,6 +95,7 @@ BALANCE: Final[dict[str, Any]] = {
         200: json_response("The balance", _BALANCE_SCHEMA, _BALANCE),
         400: MALFORMED,
         413: problem_response("The body is too large", 413, "body_too_large", None),
+        **off_response("loyalty", "This oracle keeps no loyalty points", param="studentId"),
         **_SHARED,
     },
 }

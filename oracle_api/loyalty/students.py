@@ -5,9 +5,9 @@ from typing import overload
 
 import structlog
 
-from ledger.errors import RejectedError
 from ledger.loyalty import customer_of
 from oracle_api.access.settings import is_loopback
+from oracle_api.problems import CapabilityOffError
 from oracle_api.settings import Settings
 
 KEY_BYTES = 32
@@ -31,16 +31,13 @@ class Students:
         """Whose points they are; None for an order of nobody in particular.
 
         Raises:
-            RejectedError: `loyalty_off`, when the operator has set no key.
+            CapabilityOffError: `loyalty_off`, when the operator has set no key.
         """
         if student_id is None:
             return None
         if self._key is None:
-            raise RejectedError(
-                "loyalty_off",
-                "this oracle keeps no loyalty points: its operator has set no student hash key",
-                param="studentId",
-            )
+            message = "this oracle keeps no loyalty points"
+            raise CapabilityOffError("loyalty", message, param="studentId")
         return customer_of(self._key, student_id)
 
 

@@ -12,6 +12,7 @@ from oracle_api.documentation import (
     UNAVAILABLE,
     idempotency_key_header,
     json_response,
+    off_response,
     page_schema,
     problem_response,
     svg_response,
@@ -145,6 +146,7 @@ CREATE = _route(
         400: MALFORMED,
         409: KEY_REUSED,
         413: problem_response("The body is too large", 413, "body_too_large", None),
+        **off_response("loyalty", "This oracle keeps no loyalty points", param="studentId"),
     },
     idempotency_key_header("one an order", required=True),
 )

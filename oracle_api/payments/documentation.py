@@ -154,6 +154,7 @@ VALIDATE: dict[str, Any] = {
         "400": _problem(400, "The request is malformed", "tx_hash_invalid", "txHash"),
         "413": _problem(413, "The body is too large", "body_too_large", None),
         "500": _problem(500, "An error of ours", "internal_error", None),
+        "501": _problem(501, "This oracle signs no verdicts", "attestations_off", "attest"),
         "503": _problem(503, "The oracle is not sure enough to answer", "ledger_behind", None),
     },
 }

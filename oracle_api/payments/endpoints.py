@@ -12,7 +12,7 @@ from oracle_api.payments.answer import NO, write_answer
 from oracle_api.payments.question import Question, read_question
 from oracle_api.payments.service import Answer, Validation
 from oracle_api.preference import applied, preferred_wait
-from oracle_api.problems import JSON, Reply, UnavailableError, problem_of
+from oracle_api.problems import JSON, CapabilityOffError, Reply, UnavailableError, problem_of
 from oracle_api.request import DirectRequest
 
 PATH = "/api/v1/payments/validate"
@@ -64,9 +64,8 @@ class ValidateEndpoint:
     def _question(self, body: bytes) -> Question:
         question = read_question(body)
         if question.consumer is not None and self._attestor is None:
-            raise RejectedError(
-                "attestation_not_offered", "this oracle signs no verdicts", param="attest"
-            )
+            message = "this oracle signs no verdicts"
+            raise CapabilityOffError("attestations", message, param="attest")
         return question
 
     async def _attested(

@@ -6,7 +6,7 @@ from fastapi import Response
 
 from ledger.order import Status
 from ledger.store.relay_submissions import SubmissionStatus
-from oracle_api.documentation import INTERNAL, json_response, problem_response
+from oracle_api.documentation import INTERNAL, json_response, off_response, problem_response
 from oracle_api.relay.requests import EXAMPLE
 
 SUBMIT_PATH: Final = "/api/v1/payments/submit"
@@ -79,7 +79,8 @@ SUBMIT: Final = _route(
         429: problem_response(
             "We pay no more gas for this wallet today", 429, "payer_budget_exhausted", "from"
         ),
-        503: problem_response("We pay no gas for others", 503, "relay_unavailable", None),
+        503: problem_response("The relay cannot pay now", 503, "relay_unavailable", None),
+        **off_response("relay", "This oracle pays no gas for others"),
     },
 )
 SHOW: Final = _route(

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 
 from oracle_api.orders.requests import read_order_id
 from oracle_api.preference import applied, preferred_wait
-from oracle_api.problems import UnavailableError
+from oracle_api.problems import CapabilityOffError
 from oracle_api.relay.authorization import read_signed
 from oracle_api.relay.documentation import SHOW, SHOW_PATH, SUBMIT, SUBMIT_PATH
 from oracle_api.relay.requests import SubmitRequest, read_submission_id
@@ -37,7 +37,7 @@ class RelayRoutes:
         """Broadcast a signed authorisation; the same one always gives the same submission."""
         relay = self._relay
         if relay is None:
-            raise UnavailableError("relay_unavailable", "this oracle pays no gas for others")
+            raise CapabilityOffError("relay", "this oracle pays no gas for others")
         order = await relay.read_order(read_order_id(body.orderId))
         signed = read_signed(
             owner=body.owner,

@@ -9,6 +9,7 @@ from oracle_api.documentation import (
     MALFORMED,
     UNAVAILABLE,
     json_response,
+    off_response,
     page_schema,
     problem_response,
 )
@@ -72,6 +73,7 @@ CREATE: Final = _route(
     {
         201: json_response("Registered, now or before", SCHEMA, STANDING_ORDER_EXAMPLE),
         400: problem_response("The terms are wrong", 400, "signature_invalid", "signature"),
+        **off_response("standing_orders", "This oracle collects no standing orders"),
     },
 )
 LIST: Final = _route(

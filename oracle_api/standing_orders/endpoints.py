@@ -17,7 +17,7 @@ from ledger.store.standing_orders import (
 from oracle_api.access.principal import Principal, Role
 from oracle_api.database import Database
 from oracle_api.pages import cut_page, page_document, read_limit
-from oracle_api.problems import UnavailableError
+from oracle_api.problems import CapabilityOffError, UnavailableError
 from oracle_api.responses import json_of
 from oracle_api.settings import Settings
 from oracle_api.standing_orders.documentation import CREATE, LIST, READ
@@ -57,9 +57,7 @@ class StandingOrderRoutes:
         """Register signed terms, so that they are collected; the same ones change nothing."""
         contract = self._settings.standing_orders_address
         if contract is None:
-            raise UnavailableError(
-                "standing_orders_unavailable", "this oracle collects no standing orders"
-            )
+            raise CapabilityOffError("standing_orders", "this oracle collects no standing orders")
         principal, chain_id = _principal(request), self._settings.chain_id
         now = to_datetime(self._clock())
         order = body.read(

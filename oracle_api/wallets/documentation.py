@@ -9,6 +9,7 @@ from oracle_api.documentation import (
     MALFORMED,
     UNAVAILABLE,
     json_response,
+    off_response,
     page_schema,
     problem_response,
 )
@@ -49,6 +50,7 @@ _CHALLENGE_SCHEMA: Final[dict[str, Any]] = {
     },
 }
 _PAGE_SCHEMA: Final[dict[str, Any]] = page_schema(_WALLET_SCHEMA)
+_OFF: Final = off_response("wallets", "This oracle links no wallets")
 _SHARED: Final = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
 
 
@@ -64,7 +66,7 @@ def _route(summary: str, status: int, responses: dict[int, Any]) -> dict[str, An
 CHALLENGE: Final = _route(
     "Ask for a message that links a wallet",
     201,
-    {201: json_response("The challenge", _CHALLENGE_SCHEMA, CHALLENGE_EXAMPLE)},
+    {201: json_response("The challenge", _CHALLENGE_SCHEMA, CHALLENGE_EXAMPLE)} | _OFF,
 )
 LINK: Final = _route(
     "Link a wallet",
@@ -72,7 +74,8 @@ LINK: Final = _route(
     {
         201: json_response("The wallet", _WALLET_SCHEMA, WALLET_EXAMPLE),
         409: problem_response("It is linked elsewhere", 409, "wallet_linked_elsewhere", None),
-    },
+    }
+    | _OFF,
 )
 LIST: Final = _route(
     "List one's own wallets",
@@ -81,7 +84,8 @@ LIST: Final = _route(
         200: json_response(
             "Wallets", _PAGE_SCHEMA, {"data": [WALLET_EXAMPLE], "hasMore": False, "next": None}
         )
-    },
+    }
+    | _OFF,
 )
 UNLINK: Final = _route(
     "Unlink a wallet",

@@ -25,6 +25,7 @@ from ledger.store.wallets import (
     take_challenge,
 )
 from oracle_api.pages import is_id
+from oracle_api.problems import CapabilityOffError
 from oracle_api.times import Clock, to_datetime
 from oracle_api.wallets.sign_in_message import SignInMessage, signer_of
 from oracle_api.wallets.vault import WalletVault
@@ -81,12 +82,10 @@ class WalletService:
         """What opens and seals.
 
         Raises:
-            RejectedError: `wallets_off`, when the operator has set no keys.
+            CapabilityOffError: `wallets_off`, when the operator has set no keys.
         """
         if self._vault is None:
-            raise RejectedError(
-                "wallets_off", "this oracle links no wallets: its operator has set no keys for it"
-            )
+            raise CapabilityOffError("wallets", "this oracle links no wallets")
         return self._vault
 
     async def challenge(self, connection: Connection, visit: Visit, address: bytes) -> Challenge:
@@ -119,10 +118,11 @@ class WalletService:
 
         To be committed in either case: a challenge is answered once, rightly or wrongly.
         """
+        vault = self.vault
         taken = await take_challenge(connection, nonce, visit.account_id)
         if taken is None or taken.expires_at <= to_datetime(self._clock()):
             return None
-        opened = orjson.loads(self.vault.open(taken.sealed, account_id=visit.account_id))
+        opened = orjson.loads(vault.open(taken.sealed, account_id=visit.account_id))
         address = bytes.fromhex(opened["address"])
         return Proven(address) if signer_of(opened["message"], signature) == address else None
 

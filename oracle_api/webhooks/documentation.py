@@ -12,6 +12,7 @@ from oracle_api.documentation import (
     UNAVAILABLE,
     idempotency_key_header,
     json_response,
+    off_response,
     page_schema,
     problem_response,
 )
@@ -168,6 +169,7 @@ _REPLAY_SCHEMA: dict[str, Any] = {
 
 Responses = dict[int | str, Any]
 _REUSED: Responses = {409: KEY_REUSED}
+_OFF: Responses = off_response("webhooks", "This oracle sends no webhooks")
 _FAILURES: Responses = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
 _NOT_FOUND: Responses = {
     404: problem_response("There is no such webhook", 404, "webhook_not_found", "id")
@@ -210,12 +212,16 @@ _ONE = json_response("The webhook", WEBHOOK_SCHEMA, WEBHOOK_EXAMPLE)
 _MADE = json_response("The webhook and its secret", _MADE_SCHEMA, _MADE_EXAMPLE)
 _SENT = json_response("The delivery, to be attempted at once", DELIVERY_SCHEMA, _PENDING)
 
-CREATE = _route("Make a webhook", 201, _MADE, _FULL, _WRONG_URL) | _makes("a webhook")
-LIST = _route("List webhooks", 200, _page(WEBHOOK_SCHEMA, WEBHOOK_EXAMPLE, "The newest first"))
-READ = _route("Read a webhook", 200, _ONE, _NOT_FOUND)
-CHANGE = _route("Change a webhook", 200, _ONE, _NOT_FOUND, _WRONG_URL)
+CREATE = _route("Make a webhook", 201, _MADE, _FULL, _WRONG_URL, _OFF) | _makes("a webhook")
+LIST = _route(
+    "List webhooks", 200, _page(WEBHOOK_SCHEMA, WEBHOOK_EXAMPLE, "The newest first"), _OFF
+)
+READ = _route("Read a webhook", 200, _ONE, _NOT_FOUND, _OFF)
+CHANGE = _route("Change a webhook", 200, _ONE, _NOT_FOUND, _WRONG_URL, _OFF)
 DELETE = _route("Delete a webhook", 204, {"description": "It is gone"}, _NOT_FOUND)
-ROTATE = _route("Rotate a webhook's secret", 200, _MADE, _NOT_FOUND, _REUSED) | _makes("a secret")
+ROTATE = _route("Rotate a webhook's secret", 200, _MADE, _NOT_FOUND, _REUSED, _OFF) | _makes(
+    "a secret"
+)
 TEST = _route(
     "Send a ping",
     202,

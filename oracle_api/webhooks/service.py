@@ -28,7 +28,7 @@ from ledger.store.webhooks import (
 from oracle_api.access.keyring import Keyring
 from oracle_api.access.principal import Principal, Role
 from oracle_api.idempotency import Claim, claim
-from oracle_api.problems import UnavailableError
+from oracle_api.problems import CapabilityOffError
 from oracle_api.times import Clock, to_datetime
 from oracle_api.webhooks.requests import (
     ChangeWebhookRequest,
@@ -79,13 +79,11 @@ class WebhookService:
         """What encrypts secrets.
 
         Raises:
-            UnavailableError: `webhooks_off`; the operator has given no keys.
+            CapabilityOffError: `webhooks_off`; the operator has given no keys.
         """
         keyring = self._settings.webhook_keyring
         if keyring is None:
-            raise UnavailableError(
-                "webhooks_off", "webhooks need BILLCOIN_WEBHOOK_KEYS_FILE, which is not set"
-            )
+            raise CapabilityOffError("webhooks", "this oracle sends no webhooks")
         return keyring
 
     async def make(

@@ -316,11 +316,18 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def served(
-    settings: Settings, *, limits: StreamLimits | None = None, clock: Clock = time.time
+    settings: Settings,
+    *,
+    limits: StreamLimits | None = None,
+    clock: Clock = time.time,
+    listen: Settings | None = None,
 ) -> AsyncIterator[Client]:
-    """An oracle behind a real uvicorn in this process, with a client."""
+    """An oracle behind a real uvicorn in this process, with a client.
+
+    `listen` says where, for an oracle that believes to be where a test may not be.
+    """
     oracle = create_oracle(settings, clock=clock, stream_limits=limits)
-    server = server_for(oracle, settings, loop="asyncio")
+    server = server_for(oracle, listen or settings, loop="asyncio")
     # Signals belong to pytest.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
     running = asyncio.create_task(server.serve())

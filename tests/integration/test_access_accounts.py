@@ -13,7 +13,9 @@ from oracle_support import ANYWHERE, Ledger, environment_for, settings_for, tx
 from typer.testing import CliRunner
 
 from ledger.errors import RejectedError
+from ledger.store.accounts import LOCK_ADMINS
 from ledger.store.audit_log import check_audit_log, read_audit_page
+from ledger.store.pool import connect
 from oracle_api.__main__ import app
 from oracle_api.access.authenticator import MEMORY_SECONDS
 from oracle_api.access.principal import Role, Scope
@@ -350,10 +352,79 @@ async def test_the_first_admin_is_made_by_command(guarded: Guarded) -> None:
     out, _ = await command("accounts", "show", "root", "--json", **database)
     assert PASSWORD not in out
     assert len(json.loads(out)["keys"]) == 1
+    for last in (("disable", "root"), ("set-roles", "root", "--role", "finance")):
+        _, errors = await command("accounts", *last, code=1, **database)
+        assert "no admin could sign in any more" in errors
+    second = await guarded.account("second", Role.ADMIN)
     out, _ = await command("accounts", "disable", root["id"], **database)
     assert "isEnabled: False" in out
     out, _ = await command("accounts", "list", **database)
-    assert out == f"{root['id']}  root  admin  disabled\n"
+    assert out == f"{second}  second  admin\n{root['id']}  root  admin  disabled\n"
+
+
+async def test_the_office_cannot_lock_itself_out(guarded: Guarded) -> None:
+    root = await guarded.person("root", Role.ADMIN, Role.FINANCE)
+    path = f"{ACCOUNTS}/{root.account_id}"
+    # Neither who is no admin, nor who is disabled, nor who cannot sign in is any help.
+    await guarded.account("finance", Role.FINANCE)
+    gone = await guarded.account("gone", Role.ADMIN)
+    assert (await root.call("POST", f"{ACCOUNTS}/{gone}/disable"))[0] == 200
+    body = {"name": "program", "roles": ["admin"]}
+    _, program, _ = await root.call("POST", ACCOUNTS, json=body)
+    for last in (("disable", None), ("roles", {"roles": ["finance"]})):
+        status, problem, _ = await root.call("POST", f"{path}/{last[0]}", json=last[1])
+        assert (status, problem["code"]) == (409, "last_admin")
+        assert (problem["retryable"], problem["param"]) == (False, None)
+    assert (await root.call("GET", path))[1]["isEnabled"] is True
+    # What leaves it an admin is none of this, nor what others are.
+    assert (await root.call("POST", f"{path}/roles", json={"roles": ["admin"]}))[0] == 200
+    assert (await root.call("POST", f"{ACCOUNTS}/{program['id']}/disable"))[0] == 200
+    assert (await root.call("POST", f"{ACCOUNTS}/{gone}/enable"))[0] == 200
+    assert (await root.call("POST", f"{path}/disable"))[0] == 200
+
+
+async def test_two_admins_that_disable_each_other_at_once_leave_one(guarded: Guarded) -> None:
+    """Or that take the role from each other; whoever is second is refused, each time."""
+    for attempt in range(4):
+        pair = [await guarded.person(f"admin-{attempt}-{one}", Role.ADMIN) for one in range(2)]
+        for other in await guarded.ledger.connection.fetch(
+            "SELECT id FROM account WHERE id <> ALL ($1)", [one.account_id for one in pair]
+        ):
+            await guarded.ledger.connection.execute(
+                "UPDATE account SET disabled_at = now() WHERE id = $1", other["id"]
+            )
+        what, body = [("disable", None), ("roles", {"roles": ["finance"]})][attempt % 2]
+        # Both are let in and come to the lock before either has changed anything.
+        gate = guarded.ledger.connection.transaction()
+        await gate.start()
+        await guarded.ledger.connection.execute(LOCK_ADMINS)
+        asking = [
+            asyncio.create_task(
+                asker.call("POST", f"{ACCOUNTS}/{asked.account_id}/{what}", json=body)
+            )
+            for asker, asked in (pair, reversed(pair))
+        ]
+        await until_waiting(guarded.ledger.url, 2)
+        await gate.commit()
+        answers = await asyncio.gather(*asking)
+        assert sorted(status for status, _, _ in answers) == [200, 409]
+        assert {problem["code"] for status, problem, _ in answers if status == 409} == {
+            "last_admin"
+        }
+        left = await guarded.ledger.connection.fetchval(
+            "SELECT count(*) FROM account WHERE 'admin' = ANY (roles) AND disabled_at IS NULL"
+        )
+        assert left == 1
+
+
+async def until_waiting(url: str, count: int) -> None:
+    """Until so many transactions wait for an advisory lock."""
+    watching = await connect(url, application_name="test")
+    query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+    async with asyncio.timeout(20):
+        while await watching.fetchval(query) < count:  # noqa: ASYNC110 - a lock sets no event
+            await asyncio.sleep(0.005)
+    await watching.close()
 
 
 async def test_a_command_that_is_refused_says_why_and_whom_to_ask(ledger: Ledger) -> None:

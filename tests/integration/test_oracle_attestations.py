@@ -219,7 +219,7 @@ async def test_a_malformed_wish_is_refused(
 
 async def test_an_oracle_without_keys_says_so(client: Client) -> None:
     status, answer = await client.ask(tx(1), attest=True)
-    assert (status, answer["error"], answer["param"]) == (400, "attestation_not_offered", "attest")
+    assert (status, answer["error"], answer["param"]) == (501, "attestations_off", "attest")
     _, signers, _ = await client.call("GET", SIGNERS)
     assert (signers["domain"], signers["signers"]) == (None, [])
 

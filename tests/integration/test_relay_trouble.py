@@ -252,7 +252,7 @@ async def test_without_a_relay_the_route_says_so_and_old_submissions_are_still_t
     )
     async with served(settings) as client:
         status, problem, _ = await client.call("POST", SUBMIT, json=scene.sign(order))
-        assert (status, problem["code"]) == (503, "relay_unavailable")
+        assert (status, problem["code"], problem["retryable"]) == (501, "relay_off", False)
         status, told, _ = await client.call(
             "GET", f"/api/v1/payments/submissions/{answer['relayId']}"
         )

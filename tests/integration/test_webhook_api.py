@@ -245,7 +245,7 @@ async def test_without_keys_there_are_no_webhooks(ledger: Ledger) -> None:
     async with served(settings_for(ledger.url, access="accounts")) as client:
         partner = await add_account(ledger.connection, client)
         status, problem, _ = await partner.call("POST", json={"url": URL})
-        assert (status, problem["code"]) == (503, "webhooks_off")
+        assert (status, problem["code"]) == (501, "webhooks_off")
 
 
 async def test_secrets_are_stored_encrypted_and_move_to_the_newest_key(
