@@ -42,7 +42,9 @@ async def keep_proofs_forever(
     """Prove payments as they come until cancelled; trouble is logged and tried again."""
     while True:
         try:
-            connection = await connect(database_url, application_name="billcoin-proofs")
+            connection = await connect(
+                database_url, application_name="billcoin-proofs", plans_each_time=True
+            )
             try:
                 await _keep_up(connection, sources, chain_id=chain_id, token=token)
             finally:

@@ -5,15 +5,23 @@ from dataclasses import dataclass
 
 from ledger.store.pool import Connection
 
+# OFFSET 0 makes them look-ups by the whole key. Joined freely, and before the tables' statistics
+# have grown with them, each payment of a block is compared with all others of that block.
 MISSING = """
 SELECT DISTINCT t.block_number, t.block_hash, t.tx_hash, t.tx_index
 FROM block b
 JOIN transfer t ON t.chain_id = b.chain_id AND t.block_hash = b.hash
-JOIN payment p
-    ON (p.chain_id, p.block_hash, p.log_index) = (t.chain_id, t.block_hash, t.log_index)
-LEFT JOIN payment_proof f
-    ON (f.chain_id, f.tx_hash, f.block_hash) = (t.chain_id, t.tx_hash, t.block_hash)
-WHERE b.chain_id = $1 AND b.number >= $2 AND b.canonical AND f.tx_hash IS NULL
+WHERE b.chain_id = $1 AND b.number >= $2 AND b.canonical
+    AND EXISTS (
+        SELECT FROM payment p
+        WHERE (p.chain_id, p.block_hash, p.log_index) = (t.chain_id, t.block_hash, t.log_index)
+        OFFSET 0
+    )
+    AND NOT EXISTS (
+        SELECT FROM payment_proof f
+        WHERE (f.chain_id, f.tx_hash, f.block_hash) = (t.chain_id, t.tx_hash, t.block_hash)
+        OFFSET 0
+    )
 UNION
 SELECT t.block_number, t.block_hash, t.tx_hash, t.tx_index
 FROM refund_claim k

@@ -25,6 +25,9 @@ DATABASE_AWAY: tuple[type[BaseException], ...] = (
 """What the driver raises when the database is away for now: nothing was written, try again."""
 
 
+PLAN_EACH_TIME = "SET plan_cache_mode = force_custom_plan"
+
+
 async def open_pool(
     database_url: str,
     *,
@@ -49,8 +52,13 @@ async def connect(
     *,
     application_name: str,
     statement_timeout_seconds: float | None = None,
+    plans_each_time: bool = False,
 ) -> Connection:
-    """Open one connection of its own, for locks and LISTEN."""
+    """Open one connection of its own, for locks and LISTEN.
+
+    Who asks seldom and for much has each statement planned for the tables as they are then: a plan
+    kept from when they were empty is the slowest there is for full ones.
+    """
     connection: Connection = await asyncpg.connect(
         database_url,
         command_timeout=statement_timeout_seconds,
@@ -58,6 +66,8 @@ async def connect(
     )
     try:
         await prepare(connection)
+        if plans_each_time:
+            await connection.execute(PLAN_EACH_TIME)
     except BaseException:
         connection.terminate()
         raise
