@@ -1,48 +1,55 @@
 """A block header, accepted only when it hashes to the hash that was asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ledger.json_hex import UnprovenError, read_data, read_quantity
 from ledger.keccak import keccak256
-from ledger.rlp_digits import data_digits, from_digits, list_digits, quantity_digits
+from ledger.rlp_digits import (
+    DataField,
+    data_digits,
+    data_field,
+    field_digits,
+    from_digits,
+    list_digits,
+    quantity_digits,
+)
 
 # No real chain comes near; beyond it a header could be proven and yet not be stored.
 _PLACE_LIMIT = 2**63
 
-_QUANTITY = -1
-_ANY_LENGTH = None
+_EXTRA_DATA = "extraData"
 
-# In the order in which the header hashes them; the number is the length in bytes.
-_FRONTIER_FIELDS: tuple[tuple[str, int | None], ...] = (
-    ("parentHash", 32),
-    ("sha3Uncles", 32),
-    ("miner", 20),
-    ("stateRoot", 32),
-    ("transactionsRoot", 32),
-    ("receiptsRoot", 32),
-    ("logsBloom", 256),
-    ("difficulty", _QUANTITY),
-    ("number", _QUANTITY),
-    ("gasLimit", _QUANTITY),
-    ("gasUsed", _QUANTITY),
-    ("timestamp", _QUANTITY),
-    ("extraData", _ANY_LENGTH),
-    ("mixHash", 32),
-    ("nonce", 8),
+# In the order in which the header hashes them: data of a fixed length, or the name of a quantity.
+_FRONTIER_FIELDS: tuple[DataField | str, ...] = (
+    data_field("parentHash", 32),
+    data_field("sha3Uncles", 32),
+    data_field("miner", 20),
+    data_field("stateRoot", 32),
+    data_field("transactionsRoot", 32),
+    data_field("receiptsRoot", 32),
+    data_field("logsBloom", 256),
+    "difficulty",
+    "number",
+    "gasLimit",
+    "gasUsed",
+    "timestamp",
+    _EXTRA_DATA,  # of any length
+    data_field("mixHash", 32),
+    data_field("nonce", 8),
 )
 
 # Each fork appended fields; a header has all of a fork's fields or none of that and later forks.
-_FORK_FIELDS: tuple[tuple[tuple[str, int | None], ...], ...] = (
-    (("baseFeePerGas", _QUANTITY),),  # London, EIP-1559
-    (("withdrawalsRoot", 32),),  # Shanghai, EIP-4895
+_FORK_FIELDS: tuple[tuple[DataField | str, ...], ...] = (
+    ("baseFeePerGas",),  # London, EIP-1559
+    (data_field("withdrawalsRoot", 32),),  # Shanghai, EIP-4895
     (  # Cancun, EIP-4844 and EIP-4788
-        ("blobGasUsed", _QUANTITY),
-        ("excessBlobGas", _QUANTITY),
-        ("parentBeaconBlockRoot", 32),
+        "blobGasUsed",
+        "excessBlobGas",
+        data_field("parentBeaconBlockRoot", 32),
     ),
-    (("requestsHash", 32),),  # Prague, EIP-7685
+    (data_field("requestsHash", 32),),  # Prague, EIP-7685
 )
 
 
@@ -93,17 +100,33 @@ def encode_header(block: Mapping[str, Any]) -> bytes:
     Raises:
         UnprovenError: `field_malformed` or `header_fields`.
     """
-    parts = [_field_digits(block, name, length) for name, length in _FRONTIER_FIELDS]
+    parts = _digits(block, _FRONTIER_FIELDS)
     ended = False
     for fork in _FORK_FIELDS:
-        present = [name for name, _ in fork if block.get(name) is not None]
+        present = [field for field in fork if block.get(_name(field)) is not None]
         if present and (ended or len(present) < len(fork)):
-            raise UnprovenError("header_fields", f"{fork[0][0]} does not fit the other fields")
+            raise UnprovenError("header_fields", f"{_name(fork[0])} does not fit the other fields")
         if not present:
             ended = True
             continue
-        parts += [_field_digits(block, name, length) for name, length in fork]
+        parts += _digits(block, fork)
     return from_digits(list_digits("".join(parts)))
+
+
+def _digits(block: Mapping[str, Any], fields: Sequence[DataField | str]) -> list[str]:
+    parts = []
+    for field in fields:
+        if isinstance(field, DataField):
+            parts.append(field_digits(block, field))
+        elif field == _EXTRA_DATA:
+            parts.append(data_digits(block.get(field), field=field))
+        else:
+            parts.append(quantity_digits(block.get(field), field=field))
+    return parts
+
+
+def _name(field: DataField | str) -> str:
+    return field.name if isinstance(field, DataField) else field
 
 
 def _read_place(block: Mapping[str, Any], name: str) -> int:
@@ -111,9 +134,3 @@ def _read_place(block: Mapping[str, Any], name: str) -> int:
     if place >= _PLACE_LIMIT:
         raise UnprovenError("field_malformed", f"{name} is out of range")
     return place
-
-
-def _field_digits(block: Mapping[str, Any], name: str, length: int | None) -> str:
-    if length == _QUANTITY:
-        return quantity_digits(block.get(name), field=name)
-    return data_digits(block.get(name), field=name, length=length)

@@ -5,14 +5,15 @@ costs a fraction of converting each, and checks as much: a field's length is loo
 written, its digits when the whole is converted.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.json_hex import UnprovenError
 
 _SHORT_DIGITS = 2 * 55
 _SINGLE_BYTE_DIGITS = 2
-_QUANTITY_MAX_CHARACTERS = 66
+_QUANTITY_MAX_DIGITS = 64
 
 
 def data_digits(value: Any, *, field: str, length: int | None = None) -> str:
@@ -38,19 +39,47 @@ def quantity_digits(value: Any, *, field: str) -> str:
     Raises:
         UnprovenError: `field_malformed`.
     """
-    if (
-        not isinstance(value, str)
-        or not 3 <= len(value) <= _QUANTITY_MAX_CHARACTERS  # noqa: PLR2004 - 0x and a digit
-        or value[:2] != "0x"
-        or (value[2] == "0" and len(value) > 3)  # noqa: PLR2004 - only zero itself begins so
-    ):
+    if not isinstance(value, str) or value[:2] != "0x":
         raise UnprovenError("field_malformed", f"{field} is not a hex quantity")
-    if value == "0x0":
+    digits = value[2:]
+    if digits == "0":
         return "80"
-    digits = value[2:] if len(value) % 2 == 0 else "0" + value[2:]
-    if len(digits) == _SINGLE_BYTE_DIGITS and digits < "80":
+    count = len(digits)
+    if not 0 < count <= _QUANTITY_MAX_DIGITS or digits[0] == "0":
+        raise UnprovenError("field_malformed", f"{field} is not a hex quantity")
+    if count % 2:
+        digits = "0" + digits
+        count += 1
+    if count == _SINGLE_BYTE_DIGITS and digits < "80":
         return digits
-    return string_prefix(len(digits)) + digits
+    return _QUANTITY_PREFIXES[count] + digits
+
+
+class DataField(NamedTuple):
+    """A field of unformatted data of one length: its characters with `0x`, and what precedes it."""
+
+    name: str
+    length: int
+    characters: int
+    prefix: str
+
+
+def data_field(name: str, length: int) -> DataField:
+    """A field of `length` bytes, more than one."""
+    return DataField(name, length, 2 + 2 * length, string_prefix(2 * length))
+
+
+def field_digits(source: Mapping[str, Any], field: DataField) -> str:
+    """As `data_digits` of an object's field, in a fraction of its time where nothing is wrong.
+
+    Raises:
+        UnprovenError: `field_malformed`.
+    """
+    name, length, characters, prefix = field
+    value = source.get(name)
+    if isinstance(value, str) and len(value) == characters and value[:2] == "0x":
+        return prefix + value[2:]
+    return data_digits(value, field=name, length=length)
 
 
 def list_digits(payload: str) -> str:
@@ -93,3 +122,6 @@ def _prefix(base: int, digit_count: int) -> str:
     size = f"{length:x}"
     size = size if len(size) % 2 == 0 else "0" + size
     return f"{base + 55 + len(size) // 2:02x}{size}"
+
+
+_QUANTITY_PREFIXES = tuple(string_prefix(count) for count in range(_QUANTITY_MAX_DIGITS + 1))
