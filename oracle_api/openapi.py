@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
 from oracle_api.access.documentation import document_access
+from oracle_api.links import document_links
 from oracle_api.parameters import document_parameters
 from oracle_api.payments.documentation import VALIDATE
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
@@ -44,6 +45,7 @@ def complete_openapi(api: FastAPI) -> None:
         document_shared_answers(document)
         for path, _, operation in operations(document):
             document_parameters(path, operation)
+        document_links(document)
         schemas = document.get("components", {}).get("schemas", {})
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)

@@ -34,6 +34,8 @@ def whole_settings(folder: Path, **changes: Any) -> dict[str, Any]:
         "attestation_keys": ATTESTATION_KEY,
         "standing_orders_address": STANDING_ORDERS,
         "max_wait_seconds": 0,
+        # As long as any store could let an order live, so that all that OpenAPI allows is taken.
+        "order_ttl_seconds": 86_400,
         # Nobody observes a chain here, and nothing has to be fast.
         "max_observation_age_seconds": 86_400,
         "max_tip_age_seconds": 86_400,
