@@ -316,8 +316,7 @@ class Story:
 
     def finalized(self) -> int:
         """The last block that the ledger holds as finalized."""
-        told = self.process("billcoin-indexer", "status", "--json", more=self.variables())
-        return int(json.loads(told)["finalized_number"])
+        return int(self.get("/readyz").json().get("finalizedBlockNumber", 0))
 
     def until_indexed(self, block: int) -> None:
         def followed() -> bool:

@@ -22,6 +22,8 @@ from indexer.settings import IndexerSettings
 from ledger.store.pool import connect
 
 PATIENCE_SECONDS = 30.0
+# Going on to the end and recomputing it takes longer than the crashes before it.
+CRASHES_A_LEDGER = 8
 _READ_OBSERVED = "SELECT checked_at FROM observation"
 _READ_POSITION = "SELECT tip_hash, safe_number, finalized_number FROM chain"
 
@@ -163,16 +165,20 @@ def courses_of(
 ) -> list[tuple[CrashPoint, ...]]:
     """All crashes of a trace's first transaction: those that one ledger suffers one by one.
 
-    A crash before the commit leaves the ledger as it was, so the next process can die at the
-    same statement's other side; each moment of the commit has a ledger of its own.
+    A crash before the commit leaves the ledger as it was, which is looked at each time, so the
+    next process can die at the next moment; each moment of the commit has a ledger of its own.
     """
-    courses: list[tuple[CrashPoint, ...]] = []
-    for transaction, statement, name in trace:
-        if transaction != 1:
-            break
-        if name == COMMIT:
-            at_commit: tuple[Moment, ...] = ("before", "sent", "after")
-            courses += [(CrashPoint(statement, moment),) for moment in at_commit]
-        else:
-            courses.append(tuple(CrashPoint(statement, moment) for moment in moments))
-    return courses
+    statements = [(number, name) for transaction, number, name in trace if transaction == 1]
+    points = [
+        CrashPoint(number, moment)
+        for number, name in statements
+        if name != COMMIT
+        for moment in moments
+    ]
+    courses = [
+        tuple(points[start : start + CRASHES_A_LEDGER])
+        for start in range(0, len(points), CRASHES_A_LEDGER)
+    ]
+    at_commit: tuple[Moment, ...] = ("before", "sent", "after")
+    commits = [number for number, name in statements if name == COMMIT]
+    return courses + [(CrashPoint(number, moment),) for number in commits for moment in at_commit]
