@@ -90,7 +90,9 @@ class Oracle:
         self.api = _api(*self._routers(clock, attestor))
         self._add_economy(clock)
         self._relay = self._add_relay(clock)
-        for router in access_routers(settings, self._database, self._entrance, clock):
+        for router in access_routers(
+            settings, self._database, self._entrance, self._spender, clock
+        ):
             self.api.include_router(router)
         self.api.router.lifespan_context = self._lifespan
         health = HealthEndpoints(self._database, self.hub, settings.limits, clock, metrics)

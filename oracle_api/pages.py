@@ -10,6 +10,8 @@ from ledger.errors import RejectedError
 
 MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 50
+MAX_CURSOR: Final = 128
+"""Characters; more than any list's, so that one of another list is told as what it is."""
 
 Entry = TypeVar("Entry")
 AnyStatus = TypeVar("AnyStatus", bound=StrEnum)

@@ -63,6 +63,7 @@ IN_QUERY: Final[dict[str, dict[str, Any]]] = {
 
 CURSORS: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/accounts": _id("acc"),
+    "/api/v1/accounts/{account_id}/keys": _id("key"),
     "/api/v1/orders": _ORDER_ID,
     "/api/v1/refunds": _id("ref"),
     "/api/v1/webhooks": _id("whe"),

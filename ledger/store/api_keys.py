@@ -18,7 +18,9 @@ SELECT id, account_id, name, ending, scopes, is_test, created_at, expires_at, re
 FROM api_key
 """
 
-LIST = _COLUMNS + "WHERE account_id = $1 ORDER BY id DESC LIMIT $2"
+LIST = (
+    _COLUMNS + "WHERE account_id = $1 AND ($2::text IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"
+)
 READ = _COLUMNS + "WHERE account_id = $1 AND id = $2"
 
 READ_GOOD = """
@@ -105,10 +107,11 @@ async def insert_api_key(connection: Connection, key: NewApiKey) -> None:
 
 
 async def list_api_keys(
-    connection: Connection, account_id: str, *, limit: int
+    connection: Connection, account_id: str, *, before_id: str | None = None, limit: int
 ) -> list[StoredApiKey]:
-    """An account's keys, the newest first, revoked ones too."""
-    return [StoredApiKey(**row) for row in await connection.fetch(LIST, account_id, limit)]
+    """An account's keys, the newest first, revoked ones too, continuing before `before_id`."""
+    rows = await connection.fetch(LIST, account_id, before_id, limit)
+    return [StoredApiKey(**row) for row in rows]
 
 
 async def read_api_key(connection: Connection, account_id: str, key_id: str) -> StoredApiKey | None:

@@ -149,8 +149,6 @@ orders = Table(
     Column("amount_owed_back", UINT256, nullable=False),
     Column("covering_number", BigInteger),
     Column("version", BigInteger, nullable=False),
-    Column("idempotency_key", Text, unique=True),
-    Column("request_digest", LargeBinary),
     Column("account_id", Text, ForeignKey("account.id")),
     Column("customer", LargeBinary),
     Column("policy_reason", Text, nullable=False, server_default=text("'amount'::text")),

@@ -1,79 +1,51 @@
 """Bounds failed sign-ins, by account name and by address: guessing must take years."""
 
-import math
+import hashlib
 from typing import Final
 
-from oracle_api.access.bounded_cache import BoundedCache
 from oracle_api.access.office import Office
-from oracle_api.times import Clock
+from oracle_api.budgets.policy import Budget
+from oracle_api.budgets.spending import Spender
 
-NAME_BURST: Final = 5
-NAME_SECONDS: Final = 30.0
-"""Five wrong passwords at once, then one in 30 seconds: 1,000,000 a year, for one account."""
+BY_NAME: Final = Budget("sign-ins-by-name", limit=5, window_seconds=150)
+"""Five wrong passwords in two and a half minutes: 1,000,000 a year, for one account."""
 
-ADDRESS_BURST: Final = 20
-ADDRESS_SECONDS: Final = 6.0
+BY_ADDRESS: Final = Budget("sign-ins-by-address", limit=20, window_seconds=120, is_refundable=True)
 """A school's many devices share an address; ten guesses a minute over all accounts."""
-
-MAX_REMEMBERED: Final = 20_000
 
 
 class Attempts:
     """Two budgets that refill by time; a sign-in that succeeds gives back what it took.
 
-    In this process's memory: with N replicas a guesser has N budgets. An account is never locked
-    for good, or anybody could lock anybody out; who is signed in stays so.
+    They are counted where all budgets are: with a Redis, for all replicas together. An account is
+    never locked for good, or anybody could lock anybody out; who is signed in stays so.
     """
 
-    def __init__(self, office: Office, clock: Clock) -> None:
+    def __init__(self, office: Office, spender: Spender) -> None:
         self._office = office
-        self._clock = clock
-        self._names = _Budgets(NAME_BURST, NAME_SECONDS)
-        self._addresses = _Budgets(ADDRESS_BURST, ADDRESS_SECONDS)
+        self._spender = spender
 
-    def take(self, name: str, address: str) -> None:
+    async def take(self, name: str, address: str) -> None:
         """Spend one attempt, before the password is looked at.
 
         Raises:
             ThrottledError: `sign_in_too_often`; whether the name exists makes no difference.
         """
-        now = self._clock()
-        wait = max(self._names.wait(name, now), self._addresses.wait(address, now))
-        if wait > 0:
-            raise self._office.too_often(math.ceil(wait))
-        self._names.spend(name, now)
-        self._addresses.spend(address, now)
+        by_address = await self._spender.spend(BY_ADDRESS, address)
+        if not by_address.is_allowed:
+            raise self._office.too_often(by_address.reset_seconds)
+        by_name = await self._spender.spend(BY_NAME, _digest(name))
+        if not by_name.is_allowed:
+            # Whoever hammers at one name must not use up what their neighbours sign in with.
+            await self._spender.give_back(BY_ADDRESS, address)
+            raise self._office.too_often(by_name.reset_seconds)
 
-    def give_back(self, name: str, address: str) -> None:
+    async def give_back(self, name: str, address: str) -> None:
         """The attempt was a success: the name is its owner's again, the address loses nothing."""
-        now = self._clock()
-        self._names.clear(name)
-        self._addresses.refund(address, now)
+        await self._spender.forget(BY_NAME, _digest(name))
+        await self._spender.give_back(BY_ADDRESS, address)
 
 
-class _Budgets:
-    """Remembers of each key only when its budget will be whole again (a virtual clock)."""
-
-    def __init__(self, burst: int, refill_seconds: float) -> None:
-        self._burst_seconds = burst * refill_seconds
-        self._refill_seconds = refill_seconds
-        self._whole_at = BoundedCache[str, float](MAX_REMEMBERED)
-
-    def wait(self, key: str, now: float) -> float:
-        """The seconds until one more can be spent; not more than 0 when it can be now."""
-        return self._at(key, now) + self._refill_seconds - self._burst_seconds - now
-
-    def spend(self, key: str, now: float) -> None:
-        self._set(key, self._at(key, now) + self._refill_seconds)
-
-    def refund(self, key: str, now: float) -> None:
-        self._set(key, max(now, self._at(key, now) - self._refill_seconds))
-
-    def clear(self, key: str) -> None:
-        self._whole_at.drop(key)
-
-    def _at(self, key: str, now: float) -> float:
-        return max(now, self._whole_at.get(key, now=now) or now)
-
-    def _set(self, key: str, at: float) -> None:
-        self._whole_at.put(key, at, until=at)
+def _digest(name: str) -> str:
+    """A name as a key: of one length whatever was sent, and not to be read in Redis."""
+    return hashlib.sha256(name.encode()).hexdigest()

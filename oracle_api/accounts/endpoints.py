@@ -33,7 +33,7 @@ from oracle_api.accounts.resource import account_document, api_key_document
 from oracle_api.accounts.service import AccountService, Actor
 from oracle_api.database import Database
 from oracle_api.idempotency import canonical, optional_key, replay_headers
-from oracle_api.pages import MAX_LIMIT, cut_page, page_document, read_before, read_limit
+from oracle_api.pages import MAX_CURSOR, cut_page, page_document, read_before, read_limit
 from oracle_api.responses import json_of
 
 
@@ -119,7 +119,7 @@ class AccountRoutes:
     async def list(
         self,
         limit: Annotated[str | None, Query(max_length=4)] = None,
-        before: Annotated[str | None, Query(max_length=64)] = None,
+        before: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
     ) -> Response:
         """Accounts, newest first."""
         count, before_id = read_limit(limit), read_before(before, prefix="acc")
@@ -194,12 +194,22 @@ class AccountRoutes:
         headers = replay_headers(is_replayed=made.is_replayed)
         return json_of(document, status=201, headers=headers)
 
-    async def list_keys(self, account_id: str) -> Response:
-        """An account's newest API keys."""
+    async def list_keys(
+        self,
+        account_id: str,
+        limit: Annotated[str | None, Query(max_length=4)] = None,
+        before: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
+    ) -> Response:
+        """An account's API keys, newest first, revoked ones too."""
+        count, before_id = read_limit(limit), read_before(before, prefix="key")
         async with self._database.reading() as connection:
             await self._service.existing(connection, account_id)
-            keys = await list_api_keys(connection, account_id, limit=MAX_LIMIT)
-        return json_of(page_document([api_key_document(one) for one in keys], next_cursor=None))
+            found = await list_api_keys(
+                connection, account_id, before_id=before_id, limit=count + 1
+            )
+        page, next_cursor = cut_page(found, count, lambda one: one.id)
+        data = [api_key_document(one) for one in page]
+        return json_of(page_document(data, next_cursor=next_cursor))
 
     async def revoke_key(self, request: Request, account_id: str, key_id: str) -> Response:
         """End an API key."""

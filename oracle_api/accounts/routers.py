@@ -6,6 +6,7 @@ from oracle_api.access.attempts import Attempts
 from oracle_api.access.entrance import Entrance
 from oracle_api.accounts.endpoints import accounts_router
 from oracle_api.accounts.service import AccountService
+from oracle_api.budgets.spending import Spender
 from oracle_api.database import Database
 from oracle_api.settings import Settings
 from oracle_api.times import Clock
@@ -17,7 +18,7 @@ from oracle_api.wallets.vault import WalletVault
 
 
 def access_routers(
-    settings: Settings, database: Database, entrance: Entrance, clock: Clock
+    settings: Settings, database: Database, entrance: Entrance, spender: Spender, clock: Clock
 ) -> list[APIRouter]:
     """The routers of tokens, accounts and wallets.
 
@@ -28,7 +29,7 @@ def access_routers(
         database,
         passwords=entrance.passwords,
         tokens=entrance.tokens,
-        attempts=Attempts(entrance.office, clock),
+        attempts=Attempts(entrance.office, spender),
         office=entrance.office,
         clock=clock,
     )

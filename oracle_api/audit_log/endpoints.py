@@ -9,7 +9,7 @@ from ledger.errors import RejectedError
 from ledger.store.audit_log import read_audit_page
 from oracle_api.audit_log.documentation import LIST_AUDIT_LOG
 from oracle_api.database import Database
-from oracle_api.pages import cut_page, page_document, read_limit
+from oracle_api.pages import MAX_CURSOR, cut_page, page_document, read_limit
 from oracle_api.responses import json_of
 
 PATH: Final = "/api/v1/audit-log"
@@ -24,7 +24,7 @@ def audit_log_router(database: Database) -> APIRouter:
         actor: Annotated[str | None, Query(max_length=64)] = None,
         subject: Annotated[str | None, Query(max_length=64)] = None,
         limit: Annotated[str | None, Query(max_length=4)] = None,
-        before: Annotated[str | None, Query(max_length=20)] = None,
+        before: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
     ) -> Response:
         """Entries, newest first."""
         count = read_limit(limit)

@@ -25,7 +25,7 @@ from oracle_api.batches.resource import write_attribution, write_batch
 from oracle_api.database import Database
 from oracle_api.orders.repository import PaidOrder, read_with_payments
 from oracle_api.orders.requests import order_not_found, read_order_id
-from oracle_api.pages import cut_page, page_document, read_limit
+from oracle_api.pages import MAX_CURSOR, cut_page, page_document, read_limit
 from oracle_api.problems import UnavailableError
 from oracle_api.responses import JSON_TYPE, json_of
 
@@ -57,7 +57,7 @@ class BatchRoutes:
         self,
         dairy: Annotated[str | None, Query(max_length=64)] = None,
         limit: Annotated[str | None, Query(max_length=4)] = None,
-        before: Annotated[str | None, Query(max_length=64)] = None,
+        before: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
     ) -> Response:
         """Accepted batches, newest first."""
         whose, most, place = read_party(dairy, param="dairy"), read_limit(limit), read_place(before)

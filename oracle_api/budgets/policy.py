@@ -29,11 +29,16 @@ _STAFF: Final = frozenset({Role.FINANCE, Role.ADMIN, Role.AUDITOR})
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """At most `limit` within any `window_seconds`."""
+    """At most `limit` within any `window_seconds`.
+
+    One that is refundable counts in windows that follow each other, since out of those something
+    can be given back: twice the limit may fall together where two of them meet.
+    """
 
     name: str
     limit: int
     window_seconds: int = WINDOW_SECONDS
+    is_refundable: bool = False
 
 
 class BudgetPolicy:

@@ -9,11 +9,18 @@ from typing import Any, Final, Protocol
 import structlog
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
+from limits.aio.strategies import FixedWindowRateLimiter as SharedFixedWindow
 from limits.aio.strategies import MovingWindowRateLimiter as SharedMovingWindow
+from limits.aio.strategies import RateLimiter as SharedRateLimiter
 from limits.aio.strategies import SlidingWindowCounterRateLimiter as SharedSlidingWindow
 from limits.errors import StorageError
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+from limits.strategies import (
+    FixedWindowRateLimiter,
+    MovingWindowRateLimiter,
+    RateLimiter,
+    SlidingWindowCounterRateLimiter,
+)
 
 from ledger.errors import RejectedError
 from oracle_api.budgets.policy import Budget
@@ -54,6 +61,12 @@ class Spender(Protocol):
     async def spend(self, budget: Budget, whose: str) -> Spending:
         """Spend one, unless nothing is left."""
 
+    async def give_back(self, budget: Budget, whose: str) -> None:
+        """Take back what was spent from a refundable budget."""
+
+    async def forget(self, budget: Budget, whose: str) -> None:
+        """Let a budget be whole again."""
+
     async def close(self) -> None:
         """Let go of connections."""
 
@@ -63,19 +76,32 @@ class MemorySpender:
 
     def __init__(self) -> None:
         storage = MemoryStorage()
+        self._refundable = FixedWindowRateLimiter(storage)
         self._exact = MovingWindowRateLimiter(storage)
         self._estimated = SlidingWindowCounterRateLimiter(storage)
 
     async def spend(self, budget: Budget, whose: str) -> Spending:
         """Spend one, unless nothing is left."""
-        item = _item(budget)
-        strategy = self._exact if budget.limit <= EXACT_UP_TO else self._estimated
+        item, strategy = _item(budget), self._strategy(budget)
         is_allowed = strategy.hit(item, budget.name, whose)
         stats = strategy.get_window_stats(item, budget.name, whose)
         return _spending(budget, is_allowed, stats.remaining, stats.reset_time)
 
+    async def give_back(self, budget: Budget, whose: str) -> None:
+        """Take back what was spent from a refundable budget."""
+        self._refundable.hit(_item(budget), budget.name, whose, cost=-1)
+
+    async def forget(self, budget: Budget, whose: str) -> None:
+        """Let a budget be whole again."""
+        self._strategy(budget).clear(_item(budget), budget.name, whose)
+
     async def close(self) -> None:
         """Nothing to let go of."""
+
+    def _strategy(self, budget: Budget) -> RateLimiter:
+        if budget.is_refundable:
+            return self._refundable
+        return self._exact if budget.limit <= EXACT_UP_TO else self._estimated
 
 
 class RedisSpender:
@@ -100,6 +126,7 @@ class RedisSpender:
         storage = RedisStorage(
             f"async+{url}", implementation="redispy", wrap_exceptions=True, **options
         )
+        self._refundable = SharedFixedWindow(storage)
         self._exact = SharedMovingWindow(storage)
         self._estimated = SharedSlidingWindow(storage)
         self._alone = MemorySpender()
@@ -114,16 +141,41 @@ class RedisSpender:
         """Spend one, unless nothing is left."""
         if self.is_alone:
             return await self._alone.spend(budget, whose)
-        item = _item(budget)
-        strategy = self._exact if budget.limit <= EXACT_UP_TO else self._estimated
+        item, strategy = _item(budget), self._strategy(budget)
         try:
             is_allowed = await strategy.hit(item, budget.name, whose)
             stats = await strategy.get_window_stats(item, budget.name, whose)
         except StorageError as error:
-            log.warning("budgets are not shared: Redis does not answer", error=str(error))
-            self._away_until = asyncio.get_running_loop().time() + RETRY_REDIS_AFTER_SECONDS
+            self._goes_on_alone(error)
             return await self._alone.spend(budget, whose)
         return _spending(budget, is_allowed, stats.remaining, stats.reset_time)
+
+    async def give_back(self, budget: Budget, whose: str) -> None:
+        """Take back what was spent from a refundable budget."""
+        if self.is_alone:
+            return await self._alone.give_back(budget, whose)
+        try:
+            await self._refundable.hit(_item(budget), budget.name, whose, cost=-1)
+        except StorageError as error:
+            self._goes_on_alone(error)
+
+    async def forget(self, budget: Budget, whose: str) -> None:
+        """Let a budget be whole again."""
+        if self.is_alone:
+            return await self._alone.forget(budget, whose)
+        try:
+            await self._strategy(budget).clear(_item(budget), budget.name, whose)
+        except StorageError as error:
+            self._goes_on_alone(error)
+
+    def _strategy(self, budget: Budget) -> SharedRateLimiter:
+        if budget.is_refundable:
+            return self._refundable
+        return self._exact if budget.limit <= EXACT_UP_TO else self._estimated
+
+    def _goes_on_alone(self, error: StorageError) -> None:
+        log.warning("budgets are not shared: Redis does not answer", error=str(error))
+        self._away_until = asyncio.get_running_loop().time() + RETRY_REDIS_AFTER_SECONDS
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -21,7 +21,15 @@ from ledger.store.pool import Connection
 from oracle_api.database import Database
 from oracle_api.flags.documentation import ACKNOWLEDGE_FLAG, CLEAR_FLAG, LIST_FLAGS, READ_FLAG
 from oracle_api.forms import StrictRequest
-from oracle_api.pages import cut_page, is_id, page_document, read_before, read_limit, read_status
+from oracle_api.pages import (
+    MAX_CURSOR,
+    cut_page,
+    is_id,
+    page_document,
+    read_before,
+    read_limit,
+    read_status,
+)
 from oracle_api.responses import json_of
 from oracle_api.times import Clock, rfc3339, to_datetime
 
@@ -59,7 +67,7 @@ class FlagRoutes:
         self,
         status: Annotated[str | None, Query(max_length=20)] = None,
         limit: Annotated[str | None, Query(max_length=4)] = None,
-        before: Annotated[str | None, Query(max_length=64)] = None,
+        before: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
     ) -> Response:
         """Flags, newest first."""
         wanted = read_status(status, known=STATUSES)

@@ -10,7 +10,7 @@ from oracle_api.batches.requests import read_party, read_place, write_place
 from oracle_api.database import Database
 from oracle_api.market.documentation import OFFERS, PURCHASES
 from oracle_api.market.resource import write_offer, write_purchase
-from oracle_api.pages import cut_page, page_document, read_limit
+from oracle_api.pages import MAX_CURSOR, cut_page, page_document, read_limit
 from oracle_api.responses import json_of
 
 OFFERS_PATH: Final = "/api/v1/market/offers"
@@ -18,7 +18,7 @@ PURCHASES_PATH: Final = "/api/v1/market/purchases"
 
 Party = Annotated[str | None, Query(max_length=64)]
 Limit = Annotated[str | None, Query(max_length=4)]
-Before = Annotated[str | None, Query(max_length=64)]
+Before = Annotated[str | None, Query(max_length=MAX_CURSOR)]
 
 
 def market_router(database: Database, *, chain_id: int) -> APIRouter:

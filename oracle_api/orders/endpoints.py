@@ -30,7 +30,7 @@ from oracle_api.orders.requests import (
 )
 from oracle_api.orders.resource import OPEN_STATUSES, OrderWriter
 from oracle_api.orders.service import OrderService
-from oracle_api.pages import page_document, read_limit, read_statuses
+from oracle_api.pages import MAX_CURSOR, page_document, read_limit, read_statuses
 from oracle_api.preference import applied, preferred_wait
 from oracle_api.responses import JSON_TYPE, json_of
 from oracle_api.settings import Settings
@@ -82,7 +82,7 @@ class OrderRoutes:
         request: Request,
         status: Annotated[str | None, Query(max_length=200)] = None,
         limit: Annotated[str | None, Query(max_length=4)] = None,
-        before: Annotated[str | None, Query(max_length=64)] = None,
+        before: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
     ) -> Response:
         """Orders, newest first; the open ones if no status is asked for."""
         statuses = read_statuses(status, Status, default=OPEN_STATUSES)

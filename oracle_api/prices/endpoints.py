@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from ledger.store.prices import list_prices
 from oracle_api.batches.endpoints import read_depths
 from oracle_api.database import Database
-from oracle_api.pages import cut_page, page_document, read_limit
+from oracle_api.pages import MAX_CURSOR, cut_page, page_document, read_limit
 from oracle_api.prices.documentation import FORECAST, HISTORY
 from oracle_api.prices.requests import read_horizon, read_round, write_round
 from oracle_api.prices.resource import write_forecast, write_price
@@ -40,7 +40,7 @@ class PriceRoutes:
     async def history(
         self,
         limit: Annotated[str | None, Query(max_length=4)] = None,
-        before: Annotated[str | None, Query(max_length=64)] = None,
+        before: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
     ) -> Response:
         """Published prices, newest first."""
         most, place = read_limit(limit), read_round(before)

@@ -13,7 +13,14 @@ from oracle_api.access.principal import Principal
 from oracle_api.database import Database
 from oracle_api.idempotency import replay_headers
 from oracle_api.orders.requests import read_order_id
-from oracle_api.pages import cut_page, page_document, read_before, read_limit, read_statuses
+from oracle_api.pages import (
+    MAX_CURSOR,
+    cut_page,
+    page_document,
+    read_before,
+    read_limit,
+    read_statuses,
+)
 from oracle_api.problems import UnavailableError
 from oracle_api.refunds.documentation import CANCEL, CREATE, LIST, LIST_OF_ORDER, READ, RECORD
 from oracle_api.refunds.requests import (
@@ -91,7 +98,7 @@ class RefundRoutes:
         request: Request,
         status: Annotated[str | None, Query(max_length=200)] = None,
         limit: Annotated[str | None, Query(max_length=4)] = None,
-        before: Annotated[str | None, Query(max_length=64)] = None,
+        before: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
     ) -> Response:
         """Refunds of all orders, newest first; the open ones if no status is asked for."""
         principal, wanted = _principal(request), read_limit(limit)

@@ -16,13 +16,14 @@ from ledger.store.standing_orders import (
 )
 from oracle_api.access.principal import Principal, Role
 from oracle_api.database import Database
-from oracle_api.pages import cut_page, page_document, read_limit
+from oracle_api.pages import MAX_CURSOR, cut_page, page_document, read_limit
 from oracle_api.problems import CapabilityOffError, UnavailableError
 from oracle_api.responses import json_of
 from oracle_api.settings import Settings
 from oracle_api.standing_orders.documentation import CREATE, LIST, READ
 from oracle_api.standing_orders.requests import (
     NewStandingOrderRequest,
+    before_invalid,
     read_before,
     read_standing_order_id,
     standing_order_not_found,
@@ -86,12 +87,15 @@ class StandingOrderRoutes:
         self,
         request: Request,
         limit: Annotated[str | None, Query(max_length=4)] = None,
-        before: Annotated[str | None, Query(max_length=80)] = None,
+        before: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
     ) -> Response:
         """The caller's standing orders, newest first; all of them for the office."""
         principal = _principal(request)
         most, place = read_limit(limit), read_before(before)
         async with self._database.reading() as connection:
+            if place is not None and not await self._may_see(connection, place, principal):
+                # The place in the list is its row's; without the row there is none to go on from.
+                raise before_invalid()
             now = await self._chain_now(connection)
             found = await list_standing_orders(
                 connection,
@@ -115,12 +119,18 @@ class StandingOrderRoutes:
         self, connection: Connection, order_hash: bytes, principal: Principal
     ) -> tuple[StandingRecord, int]:
         """Somebody else's is as good as none: ids of others shall not be found out."""
-        record = await read_standing_order(connection, self._settings.chain_id, order_hash)
-        if record is None or not (
-            _sees_all(principal) or record.order.account_id == principal.account_id
-        ):
+        record = await self._may_see(connection, order_hash, principal)
+        if record is None:
             raise standing_order_not_found()
         return record, await self._chain_now(connection)
+
+    async def _may_see(
+        self, connection: Connection, order_hash: bytes, principal: Principal
+    ) -> StandingRecord | None:
+        record = await read_standing_order(connection, self._settings.chain_id, order_hash)
+        if record is None or _sees_all(principal):
+            return record
+        return record if record.order.account_id == principal.account_id else None
 
     async def _require_room(self, connection: Connection, principal: Principal) -> None:
         count = await count_of_account(

@@ -130,8 +130,13 @@ def read_before(text: str | None) -> bytes | None:
         return None
     match = _ID.fullmatch(text)
     if match is None:
-        raise RejectedError("before_invalid", "before must be what `next` said", param="before")
+        raise before_invalid()
     return bytes.fromhex(match.group(1))
+
+
+def before_invalid() -> RejectedError:
+    """The refusal of a cursor that no page of ours gave."""
+    return RejectedError("before_invalid", "before must be what `next` said", param="before")
 
 
 def standing_order_not_found() -> RejectedError:

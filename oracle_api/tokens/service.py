@@ -92,7 +92,7 @@ class TokenService:
             UnavailableError: `sign_in_busy`, or the database is away.
         """
         name = name.lower()
-        self._attempts.take(name, address)
+        await self._attempts.take(name, address)
         account = None
         if is_account_name(name):
             async with self._database.reading() as connection:
@@ -105,7 +105,7 @@ class TokenService:
         if stored is not None and self._passwords.is_outdated(stored):
             newer = await self._passwords.hash(password)
         granted = await self._open(account, newer)
-        self._attempts.give_back(name, address)
+        await self._attempts.give_back(name, address)
         return granted
 
     async def refresh(self, token: str) -> Granted:

@@ -13,7 +13,14 @@ from ledger.store.webhook_log import Delivery, list_attempts, list_deliveries
 from ledger.store.webhooks import Endpoint, list_endpoints
 from oracle_api.database import Database
 from oracle_api.idempotency import canonical, optional_key, replay_headers
-from oracle_api.pages import cut_page, page_document, read_before, read_limit, read_status
+from oracle_api.pages import (
+    MAX_CURSOR,
+    cut_page,
+    page_document,
+    read_before,
+    read_limit,
+    read_status,
+)
 from oracle_api.responses import json_of
 from oracle_api.times import Clock
 from oracle_api.webhooks import documentation as told
@@ -88,7 +95,7 @@ class WebhookRoutes:
         self,
         request: Request,
         limit: Annotated[str | None, Query(max_length=4)] = None,
-        before: Annotated[str | None, Query(max_length=64)] = None,
+        before: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
     ) -> Response:
         """The caller's endpoints, an admin's are everybody's; newest first."""
         caller, count = _caller(request), read_limit(limit)
@@ -159,7 +166,7 @@ class DeliveryRoutes:
         webhook_id: str,
         status: Annotated[str | None, Query(max_length=20)] = None,
         limit: Annotated[str | None, Query(max_length=4)] = None,
-        before: Annotated[str | None, Query(max_length=64)] = None,
+        before: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
     ) -> Response:
         """Deliveries with their attempts, newest first."""
         webhook_id, count = read_webhook_id(webhook_id), read_limit(limit)

@@ -5,8 +5,11 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
+from access_support import PASSWORD, guarded_oracle
+from oracle_support import Ledger
 
 from devnet.ports import free_port
+from oracle_api.access.attempts import BY_ADDRESS, BY_NAME
 from oracle_api.access.principal import ANONYMOUS, OPEN, Principal, Role
 from oracle_api.budgets.policy import Budget, BudgetPolicy, spender_of
 from oracle_api.budgets.settings import BudgetSettings
@@ -136,3 +139,46 @@ def test_open_access_spends_nothing() -> None:
 def test_an_anonymous_caller_is_the_network_it_has(address: str, spender: str) -> None:
     assert spender_of(Principal(client_address=address)) == spender
     assert spender_of(Principal("acc_1", client_address=address)) == "acc_1"
+
+
+@pytest.mark.parametrize("kind", ["memory", "redis"])
+async def test_what_is_given_back_can_be_spent_again(redis_url: str, kind: str) -> None:
+    spender = MemorySpender() if kind == "memory" else RedisSpender(redis_url, timeout_seconds=20)
+    budget = Budget("sign-ins", 3, is_refundable=True)
+    assert await allowed(spender, budget, "1.2.3.4", 3) == 3
+    await spender.give_back(budget, "1.2.3.4")
+    assert await allowed(spender, budget, "1.2.3.4", 1) == 1
+    refused = await spender.spend(budget, "1.2.3.4")
+    assert (refused.is_allowed, refused.remaining) == (False, 0)
+    for whole in (budget, TEN):
+        await allowed(spender, whole, "1.2.3.4", 20)
+        await spender.forget(whole, "1.2.3.4")
+        assert await allowed(spender, whole, "1.2.3.4", 20) == whole.limit
+    await spender.close()
+
+
+async def test_replicas_share_what_wrong_passwords_cost(
+    redis_url: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With two replicas a guesser has one budget, by name and by address."""
+    monkeypatch.setitem(RedisSpender.__init__.__kwdefaults__, "timeout_seconds", 20)
+    async with (
+        guarded_oracle(ledger, limits_url=redis_url) as one,
+        guarded_oracle(ledger, limits_url=redis_url) as other,
+    ):
+        await one.account("ada", Role.STUDENT)
+
+        async def sign_ins(count: int, name: str, password: str) -> list[int]:
+            asked = [
+                (one, other)[number % 2].grant(
+                    grant_type="password", username=name.format(number), password=password
+                )
+                for number in range(count)
+            ]
+            return sorted([(await grant)[0] for grant in asked])
+
+        # Who signs in rightly costs their neighbours at the same address nothing.
+        assert await sign_ins(BY_ADDRESS.limit + 2, "ada", PASSWORD) == [200] * 22
+        assert await sign_ins(8, "ada", "wrong") == [401] * BY_NAME.limit + [429] * 3
+        left = BY_ADDRESS.limit - BY_NAME.limit
+        assert await sign_ins(left + 4, "name-{}", "wrong") == [401] * left + [429] * 4

@@ -2,6 +2,7 @@
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from oracle_support import Client, Ledger
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from sqlalchemy import Connection, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -49,3 +50,23 @@ async def test_the_queue_is_what_the_installed_library_wants(ledger_url: str) ->
 
 async def test_migrating_twice_changes_nothing(ledger_url: str) -> None:
     await upgrade(ledger_url)
+
+
+async def test_orders_outlive_the_keys_that_they_were_made_with(
+    ledger: Ledger, client: Client
+) -> None:
+    """0014, over orders of a release that kept an order's key in its row."""
+    made = [await client.order(key=f"k{number}") for number in range(3)]
+    connection = ledger.connection
+    before = await connection.fetch("SELECT * FROM orders ORDER BY id")
+    await connection.execute("""
+ALTER TABLE orders ADD COLUMN idempotency_key text UNIQUE, ADD COLUMN request_digest bytea;
+UPDATE orders SET idempotency_key = id, request_digest = '\\x00'
+WHERE id > (SELECT min(id) FROM orders);
+UPDATE alembic_version SET version_num = '0012'
+""")
+    await upgrade(ledger.url)
+    assert await connection.fetch("SELECT * FROM orders ORDER BY id") == before
+    assert len(before) == 3
+    again = await client.order(key="k0")
+    assert again == made[0]
