@@ -1,6 +1,7 @@
 """What the store answers: orders and their pages, evidence, observations, counts, replays."""
 
 import dataclasses
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -44,7 +45,7 @@ from ledger.store.replay import (
     read_start,
     read_transfers_by_block,
 )
-from ledger.store.standings import refresh_standings
+from ledger.store.standings import CANONICAL_PAYMENTS, refresh_standings
 from ledger.store.tally import read_tally
 
 
@@ -168,6 +169,17 @@ async def test_evidence_is_the_same_whatever_the_planner_prefers(ledger: Ledger)
     before = await read_evidence(ledger.connection, CHAIN_ID, tx("t1"))
     await prefer_indexes(ledger.connection)
     assert await read_evidence(ledger.connection, CHAIN_ID, tx("t1")) == before
+
+
+async def test_a_plan_of_an_empty_ledger_does_not_read_all_transfers(ledger_url: str) -> None:
+    connection = await connect(ledger_url, application_name="test")
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    await connection.execute(f"PREPARE payments AS {CANONICAL_PAYMENTS}")
+    rows = await connection.fetch("EXPLAIN EXECUTE payments ('{}')")
+    plan = "\n".join(row[0] for row in rows)
+    assert "Seq Scan" not in plan
+    assert re.search(r"transfer_pkey.*\n.*chain_id.*block_hash.*log_index", plan), plan
+    await connection.close()
 
 
 async def test_a_halt_outlasts_observations_until_it_is_cleared(ledger: Ledger) -> None:
