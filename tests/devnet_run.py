@@ -20,7 +20,7 @@ from devnet.oracle_client import OracleClient, open_oracle
 from devnet.services import console_script
 
 # Real clients on a machine that others use as well: what is awaited comes, or it is a failure.
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 300.0
 POLL_SECONDS = 0.25
 
 

@@ -33,12 +33,12 @@ from devnet.pos.beacon import open_beacon
 from devnet.pos.genesis import VALIDATORS
 from devnet.transactions import address_of
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.asyncio(loop_scope="module")]
 SALES = 20
 ROUNDS = 2
 PAID_WITHIN_SECONDS = 3.0
 LOOPBACK = {"0100007F"}
-STALLED_AFTER_SECONDS = "15"
+STALLED_AFTER_SECONDS = "24"
 EPOCHS_TO_LOOK = 4
 
 

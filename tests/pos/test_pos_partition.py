@@ -28,31 +28,31 @@ from devnet.oracle_client import open_oracle
 from devnet.ports import LOOPBACK, free_port
 from devnet.services import run_to_end, start_service
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def devnet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Devnet]:
     home = tmp_path_factory.mktemp("pos2")
     async with running(
-        Devnet(home, ("--nodes", "2"), {"BILLCOIN_MAX_TIP_AGE_SECONDS": "20"})
+        Devnet(home, ("--nodes", "2"), {"BILLCOIN_MAX_TIP_AGE_SECONDS": "24"})
     ) as up:
         yield up
 
 
 @asynccontextmanager
-async def trusting_the_minority(devnet: Devnet, node_url: str, logs: Path) -> AsyncIterator[str]:
-    """A second indexer and oracle that know the second node only; the oracle's URL."""
+async def trusting(devnet: Devnet, logs: Path, **nodes: str) -> AsyncIterator[str]:
+    """A second indexer and oracle, with these settings about their nodes; the oracle's URL."""
     variables = devnet.variables()
     database_url = await create_database(variables["DATABASE_URL"])
     url = f"http://{LOOPBACK}:{(port := free_port())}"
     own = variables | {
         "DATABASE_URL": database_url,
-        "BILLCOIN_NODE_HTTP_URL": node_url,
         "BILLCOIN_NODE_WS_URL": "",
         "BILLCOIN_ORACLE_PORT": str(port),
         # Its database has no accounts.
         "BILLCOIN_ACCESS": "open",
+        **nodes,
     }
     await run_to_end(start_service("billcoin-indexer", ["migrate"], logs=logs, variables=own))
     processes = [
@@ -72,7 +72,7 @@ async def test_a_partition_is_a_real_reorganisation(devnet: Devnet, tmp_path: Pa
     majority, minority = (await devnet.status())["nodeUrls"]
     quorum_url = devnet.variables()["BILLCOIN_ORACLE_URL"]
     async with (
-        trusting_the_minority(devnet, minority, tmp_path) as single_url,
+        trusting(devnet, tmp_path, BILLCOIN_NODE_HTTP_URL=minority) as single_url,
         devnet.oracle() as quorum,
         open_oracle(single_url) as single,
         open_till(single) as till,
@@ -121,6 +121,26 @@ async def test_a_partition_is_a_real_reorganisation(devnet: Devnet, tmp_path: Pa
         await until("the quorum", lambda: is_ready(quorum_url))
         await devnet.pay(doubted)
         await until_settled(devnet, doubted)
+
+
+async def test_a_node_that_stays_behind_stops_whoever_needs_both_and_nobody_else(
+    devnet: Devnet, tmp_path: Path
+) -> None:
+    quorum_url = devnet.variables()["BILLCOIN_ORACLE_URL"]
+    async with (
+        trusting(devnet, tmp_path, BILLCOIN_NODES_REQUIRED="1") as either_url,
+        open_oracle(either_url) as either,
+        open_till(either) as till,
+    ):
+        await devnet.do("fault", "lag-node")
+        await until("the doubt", lambda: _refuses(quorum_url))
+        sold = await either.create_order("fresh-250ml", 1)
+        await devnet.pay(sold)
+        await till.hears(sold, "paid")
+        assert await is_ready(either_url)
+        await devnet.do("fault", "catch-up")
+        await until("the quorum", lambda: is_ready(quorum_url))
+        await till.hears(sold, "settled")
 
 
 async def _refuses(url: str) -> bool:
