@@ -36,7 +36,8 @@ def revert_reason(error: Mapping[str, Any]) -> str | None:
         _, _, words = str(error.get("message", "")).partition(_BEFORE_WORDS)
         # Some add the encoded reason behind the words.
         words = words.partition(", data:")[0].strip().strip('"')
-    return words[:REASON_CHARACTERS_MAX] or None
+    # They are shown on terminals, which take some characters for commands.
+    return "".join(filter(str.isprintable, words[:REASON_CHARACTERS_MAX])) or None
 
 
 def _decoded(text: str) -> str | None:
@@ -48,7 +49,7 @@ def _decoded(text: str) -> str | None:
         if data[:4] == _PANIC:
             (number,) = decode(["uint256"], data[4:])
             return f"panic {number:#x}"
-    except (ValueError, DecodingError):
+    except (ValueError, OverflowError, DecodingError):
         # A node can answer anything; what cannot be read is no reason.
         return None
     return None

@@ -1,5 +1,7 @@
 """What a fault does to the chain of a running devnet: through its clients, or by pausing them."""
 
+import asyncio
+import contextlib
 import os
 import signal
 from typing import Any
@@ -9,6 +11,9 @@ from devnet.node import open_node
 from devnet.pos.beacon import open_beacon
 from devnet.running_chain import BLOCK_TIME_SECONDS
 from ledger.errors import RejectedError, TransientError
+
+_MEETING_SECONDS = 60.0
+_LOOK_SECONDS = 0.5
 
 
 async def reorganise(record: Record, depth: int) -> dict[str, Any]:
@@ -48,11 +53,7 @@ async def part(record: Record) -> dict[str, Any]:
 async def heal(record: Record) -> dict[str, Any]:
     """Connect the two consensus clients."""
     _require_nodes(record, 2)
-    async with (
-        open_beacon(record.controls["beacon-1"]) as first,
-        open_beacon(record.controls["beacon-2"]) as second,
-    ):
-        await second.connect(await first.peer())
+    await _meet(record)
     return {}
 
 
@@ -92,7 +93,10 @@ async def catch_up(record: Record) -> dict[str, Any]:
     """Make the last node well."""
     _require_nodes(record, 2)
     if record.profile is Profile.POS:
-        return _signal(record, signal.SIGCONT, "consensus-2")
+        told = _signal(record, signal.SIGCONT, "consensus-2")
+        # A peer that was silent for some time has been given up by the other.
+        await _meet(record)
+        return told
     return await _steer(record, "front_clear")
 
 
@@ -100,6 +104,25 @@ async def lie(record: Record, how: str) -> dict[str, Any]:
     """Spoil the last node's answers."""
     _require_nodes(record, 2)
     return await _steer(record, "front_lie", how)
+
+
+async def _meet(record: Record) -> None:
+    """Connect the second consensus client to the first, until the first calls it connected.
+
+    One that was paused believes for a moment in a connection that the other has closed.
+    """
+    async with (
+        open_beacon(record.controls["beacon-1"]) as first,
+        open_beacon(record.controls["beacon-2"]) as second,
+    ):
+        try:
+            async with asyncio.timeout(_MEETING_SECONDS):
+                while not await first.connected():
+                    with contextlib.suppress(TransientError):
+                        await second.connect(await first.peer())
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError as error:
+            raise TransientError("the consensus clients do not connect; try again") from error
 
 
 async def _mine_each(record: Record, seconds: int) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """A node's JSON-RPC as the devnet's tools need it: few calls, clear errors."""
 
 import asyncio
+import contextlib
 import itertools
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,14 +17,15 @@ from ledger.json_hex import read_data, read_quantity, to_hex
 
 _TIMEOUT_SECONDS = 10.0
 _RECEIPT_POLL_SECONDS = 0.02
+_RESEND_SECONDS = 6.0
 
 
 class CallRevertedError(RejectedError):
     """A contract refused a call; `reason` are its words, None where the node does not tell them."""
 
-    def __init__(self, reason: str | None) -> None:
-        words = reason or "and the node does not tell why"
-        super().__init__("call_reverted", f"the contract refused: {words}")
+    def __init__(self, reason: str | None, told: str) -> None:
+        words = f": {reason}" if reason else f"; all that the node tells is {told!r}"
+        super().__init__("call_reverted", f"the contract refused{words}")
         self.reason = reason
 
 
@@ -44,6 +47,8 @@ class Node:
         self.url = url
         self._session = session
         self._ids = itertools.count(1)
+        self._in_no_block: dict[bytes, str] = {}
+        self._resend_at = 0.0
 
     async def call(self, method: str, *params: Any) -> Any:
         """Make one call.
@@ -62,7 +67,7 @@ class Node:
         if "error" in answer:
             message = str(answer["error"].get("message", "no reason given"))
             if is_revert(answer["error"].get("code"), message):
-                raise CallRevertedError(revert_reason(answer["error"]))
+                raise CallRevertedError(revert_reason(answer["error"]), message)
             raise RejectedError("node_refused", f"the node refused {method}: {message}")
         return answer.get("result")
 
@@ -81,8 +86,34 @@ class Node:
         block: dict[str, Any] = await self.call("eth_getBlockByNumber", "latest", hydrated)
         return block
 
+    async def send_raw(self, raw: bytes) -> bytes:
+        """Give the node a signed transaction, and get its hash.
+
+        Raises:
+            RejectedError: `node_refused`, also for one that the chain has.
+        """
+        answer = await self.call("eth_sendRawTransaction", to_hex(raw))
+        tx_hash = read_data(answer, field="eth_sendRawTransaction", length=32)
+        self._in_no_block[tx_hash] = to_hex(raw)
+        self._resend_at = time.monotonic() + _RESEND_SECONDS
+        return tx_hash
+
+    async def _send_again(self) -> None:
+        """Send what was sent here and is in no block, in the same order.
+
+        A client may lose what was in a block that fork choice threw away, and with it all that its
+        sender has sent after it.
+        """
+        if time.monotonic() < self._resend_at:
+            return
+        self._resend_at = time.monotonic() + _RESEND_SECONDS
+        for raw in list(self._in_no_block.values()):
+            # One that is there already is refused, and so may be one that came too late.
+            with contextlib.suppress(RejectedError):
+                await self.call("eth_sendRawTransaction", raw)
+
     async def receipt(self, tx_hash: bytes, *, timeout_seconds: float = 60.0) -> Receipt:
-        """Wait until the transaction is in a block.
+        """Wait until the transaction is in a block; what was sent here is sent again meanwhile.
 
         Raises:
             TransientError: It was in none when the time was over; it may be in one later.
@@ -92,7 +123,9 @@ class Node:
                 while True:
                     found = await self.call("eth_getTransactionReceipt", to_hex(tx_hash))
                     if found is not None:
+                        self._in_no_block.pop(tx_hash, None)
                         return _read_receipt(tx_hash, found)
+                    await self._send_again()
                     await asyncio.sleep(_RECEIPT_POLL_SECONDS)
         except TimeoutError as error:
             raise TransientError(

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from devnet.home import make_private, write_private
 from devnet.node import Node, Receipt
-from devnet.transactions import send_signed
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
 from ledger.keccak import keccak256
@@ -33,7 +32,7 @@ async def resend_sent(node: Node, home: Path, tx_hash: str) -> Receipt:
             "transaction_unknown", f"this wallet has not sent {tx_hash}", param="txHash"
         )
     raw = bytes.fromhex(path.read_text(encoding="ascii").removeprefix("0x"))
-    return await node.receipt(await send_signed(node, raw))
+    return await node.receipt(await node.send_raw(raw))
 
 
 def _path(home: Path, tx_hash: str) -> Path:

@@ -7,7 +7,7 @@ from eth_account.signers.local import LocalAccount
 
 from devnet.node import Node, Receipt
 from ledger.errors import RejectedError
-from ledger.json_hex import read_data, read_quantity, to_hex
+from ledger.json_hex import read_quantity, to_hex
 
 _TIP_WEI = 10**9
 # The base fee rises by at most an eighth a block: twice it lasts six full blocks.
@@ -87,7 +87,7 @@ async def send(
     raw = bytes(signed.raw_transaction)
     if keep is not None:
         keep(raw)
-    return await send_signed(node, raw)
+    return await node.send_raw(raw)
 
 
 async def send_in_order(
@@ -106,16 +106,6 @@ async def send_in_order(
         )
         for place, message in enumerate(messages)
     ]
-
-
-async def send_signed(node: Node, raw: bytes) -> bytes:
-    """Send a transaction that is signed already, perhaps not for the first time; return its hash.
-
-    Raises:
-        RejectedError: `node_refused`, also for one that the chain has.
-    """
-    answer = await node.call("eth_sendRawTransaction", to_hex(raw))
-    return read_data(answer, field="eth_sendRawTransaction", length=32)
 
 
 async def _max_fee_wei(node: Node) -> int:

@@ -198,6 +198,9 @@ async def test_everything_goes_on_where_it_stopped(devnet: Devnet) -> None:
     after = devnet.variables()
     assert after["BILLCOIN_TOKEN_ADDRESS"] == addresses["BILLCOIN_TOKEN_ADDRESS"]
     assert (await devnet.status())["chain"][0]["latest"] >= tip
+    student = after["BILLCOIN_DEVNET_STUDENT_ADDRESS"]
+    given = await devnet.do("faucet", student, "--bill", "3", "--gas", "1")
+    assert given["bill"] == "3"
     async with devnet.oracle() as oracle:
         order = await oracle.create_order("fresh-250ml", 1)
         await devnet.pay(order)

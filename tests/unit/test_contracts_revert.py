@@ -37,11 +37,19 @@ def test_the_contracts_words_are_found_wherever_a_node_puts_them(error: dict[str
         7,
         {"data": None},
         DATA[:90],
+        # Lengths and places beyond anything that a machine can count.
+        "0x08c379a0" + "00" * 31 + "20" + "ff" * 32,
+        "0x08c379a0" + "ff" * 64,
     ],
 )
 def test_no_reason_is_made_up(data: object) -> None:
     assert revert_reason({"code": 3, "message": "execution reverted", "data": data}) is None
     assert revert_reason({"code": 3, "message": "revert", "data": data}) is None
+
+
+def test_words_give_no_terminal_an_order() -> None:
+    data = "0x08c379a0" + encode(["string"], ["\x1b[2Jpaid\r\n"]).hex()
+    assert revert_reason({"message": "revert", "data": data}) == "[2Jpaid"
 
 
 def test_a_failed_check_of_the_compiler_has_its_number() -> None:
