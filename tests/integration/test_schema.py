@@ -55,7 +55,7 @@ async def test_migrating_twice_changes_nothing(ledger_url: str) -> None:
 async def test_orders_outlive_the_keys_that_they_were_made_with(
     ledger: Ledger, client: Client
 ) -> None:
-    """0014, over orders of a release that kept an order's key in its row."""
+    """0013, over orders of a release that kept an order's key in its row."""
     made = [await client.order(key=f"k{number}") for number in range(3)]
     connection = ledger.connection
     before = await connection.fetch("SELECT * FROM orders ORDER BY id")

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0014"
+revision = "0013"
 down_revision = "0012"
 
 # The unique index goes with its column. What is dropped was null in every order since 0006; keys
