@@ -6,12 +6,16 @@ from contextlib import ExitStack
 from typing import Any
 
 import boa
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from contracts import rehearsal
 from ledger.units import UINT256_MAX
+
+# The EVM runs in Python: measuring it takes as long again, and it is none of our code.
+pytestmark = pytest.mark.no_cover
 
 HOLDERS = [f"0x{byte:02x}" + "00" * 18 + "01" for byte in (0xA1, 0xB2, 0xC3)]
 holders = st.sampled_from(HOLDERS)

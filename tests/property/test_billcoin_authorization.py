@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boa
+import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from hypothesis import given, settings
@@ -13,6 +14,9 @@ from contracts import billcoin, rehearsal
 from contracts.billcoin import Authorization
 from contracts.rehearsal import account_address, contract_address, malleated, sign
 from ledger.units import Units
+
+# The EVM runs in Python: measuring it takes as long again, and it is none of our code.
+pytestmark = pytest.mark.no_cover
 
 WALLETS: list[LocalAccount] = [Account.from_key(bytes([byte]) * 32) for byte in (0xA1, 0xB2)]
 FORGER: LocalAccount = Account.from_key(b"\xe1" * 32)

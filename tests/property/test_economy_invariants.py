@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boa
+import pytest
 from eth_account.signers.local import LocalAccount
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -52,6 +53,9 @@ from contracts.rehearsal_standing_orders import (
 )
 from contracts.standing_orders import PriceMode, StandingOrder, most_units_a_period, units_due
 from ledger.units import UINT256_MAX, Units
+
+# The EVM runs in Python: measuring it takes as long again, and it is none of our code.
+pytestmark = pytest.mark.no_cover
 
 DAY_SECONDS = 86_400
 PRICE_OF_ITEM = 7 * LITRE

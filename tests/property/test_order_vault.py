@@ -4,12 +4,16 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from contracts import rehearsal
 from ledger.order_address import implementation_address, order_address, order_key
+
+# The EVM runs in Python: measuring it takes as long again, and it is none of our code.
+pytestmark = pytest.mark.no_cover
 
 ORDERS = [order_key(f"ord_{number}") for number in range(4)]
 TREASURIES = [b"\x71" * 20, b"\x72" * 20]

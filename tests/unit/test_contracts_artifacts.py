@@ -12,6 +12,7 @@ from contracts.artifact import load_artifact
 from ledger.order_address import implementation_address
 
 
+@pytest.mark.no_cover  # measuring the compiler takes as long again, and it is none of our code
 @pytest.mark.parametrize("name", compiler.CONTRACTS)
 def test_a_committed_artifact_is_what_its_source_compiles_to(name: str) -> None:
     committed = compiler.artifact_path(name).read_text(encoding="utf-8")
