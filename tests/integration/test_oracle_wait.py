@@ -1,7 +1,9 @@
 """Questions that wait for their payment."""
 
 import asyncio
+import threading
 import time
+from collections.abc import Collection
 
 import aiohttp
 import pytest
@@ -12,10 +14,18 @@ from oracle_support import (
     served,
     settings_for,
     tx,
+    until,
+    until_journal_is_read,
 )
+from test_oracle_hostile import OURS
+
+from ledger.store.lookup import Evidence, read_evidences
+from ledger.store.pool import Connection
+from oracle_api.payments import evidence
 
 VALIDATE = "/api/v1/payments/validate"
 HASH = "0x" + "5c" * 32
+WAITS = 100
 
 
 async def test_a_waiting_question_is_answered_when_the_payment_lands(
@@ -52,6 +62,37 @@ async def test_a_wait_ends_with_its_time_and_with_the_settings(ledger: Ledger) -
         answer = await client.validate(tx(1), prefer="wait=600")
         assert answer["error"] == "transaction_not_found"
         assert 0.9 < time.monotonic() - started < 3
+
+
+async def test_a_wait_asks_the_database_only_when_the_ledger_moves_and_takes_no_thread(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+
+    async def noted(
+        connection: Connection, chain_id: int, tx_hashes: Collection[bytes]
+    ) -> dict[bytes, Evidence]:
+        asked.extend(tx_hashes)
+        return await read_evidences(connection, chain_id, tx_hashes)
+
+    monkeypatch.setattr(evidence, "read_evidences", noted)
+    async with served(settings_for(ledger.url, max_wait_seconds=3)) as client:
+        hub = client.oracle.hub
+        await until_journal_is_read(client)
+        await client.validate(tx("first"))  # makes whatever is made once
+        asked.clear()
+        threads = threading.active_count()
+        hashes = [tx(number) for number in range(WAITS)]
+        waiting = [asyncio.create_task(client.validate(one, prefer="wait=3")) for one in hashes]
+        await until(lambda: len(hub._change_waiters) == WAITS)
+        assert sorted(asked) == sorted(hashes)
+        assert threading.active_count() <= threads
+        assert await ledger.connection.fetchval(OURS) <= 3
+        # The ledger moves: once more each, and then not again until the time is over.
+        await ledger.block()
+        answers = await asyncio.gather(*waiting)
+        assert {answer["error"] for answer in answers} == {"transaction_not_found"}
+        assert sorted(asked) == sorted(hashes * 2)
 
 
 async def test_only_an_answer_that_may_change_is_waited_for(client: Client, ledger: Ledger) -> None:
