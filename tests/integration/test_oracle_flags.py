@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from oracle_support import Ledger, Pay, settings_for, tx, until
 
 from ledger.store.audit_log import read_audit_page
 from oracle_api.access.principal import Role
+from oracle_api.flags.suspicion import WINDOW_SECONDS
 from oracle_api.jobs import process
 
 VALIDATE = "/api/v1/payments/validate"
@@ -98,6 +100,36 @@ async def test_more_than_three_failures_within_five_minutes_raise_one_flag(
     (flag,) = await until_flagged(admin)
     assert (flag["subject"], flag["reason"]) == (student.account_id, "failed_validations")
     assert (flag["status"], flag["failures"]) == ("standing", 1)
+
+
+async def test_failures_of_more_than_five_minutes_ago_count_no_more(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The counting library takes the time from nowhere else.
+    real, ahead = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: real() + ahead)
+    old = {"max_observation_age_seconds": 3600, "max_tip_age_seconds": 3600}
+    async with guarded_oracle(ledger, **old) as guarded:
+        admin = await somebody(guarded, Role.ADMIN)
+        slow = await somebody(guarded, Role.STUDENT, "slow")
+        fast = await somebody(guarded, Role.STUDENT, "fast")
+        for student in (slow, fast) * 3:
+            await ask(student)
+        ahead = WINDOW_SECONDS - 60
+        await ask(fast)
+        (flag,) = await until_flagged(admin)
+        assert flag["subject"] == fast.account_id
+        ahead = WINDOW_SECONDS + 1
+        for _ in range(3):
+            await ask(slow)
+        # Flags are raised in the order of the failures, so that the next would come after hers.
+        other = await somebody(guarded, Role.STUDENT, "other")
+        for _ in range(4):
+            await ask(other)
+        newest = await until_flagged(admin, count=2)
+        assert [flag["subject"] for flag in newest] == [other.account_id, fast.account_id]
+        await ask(slow)
+        assert (await until_flagged(admin, count=3))[0]["subject"] == slow.account_id
 
 
 async def test_successful_payments_flag_nobody(guarded: Guarded) -> None:
@@ -213,3 +245,37 @@ async def test_operators_are_told_once_and_slack_s_failures_are_tried_again(
         assert student.account_id in told[0]
     output = capfd.readouterr()
     assert "secret" not in output.out + output.err
+
+
+async def test_a_slack_that_never_answers_holds_up_no_payment(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LOOK_SECONDS", 0.2)
+    held, is_told = asyncio.Event(), asyncio.Event()
+
+    async def hang(_: web.Request) -> web.Response:
+        is_told.set()
+        await held.wait()
+        return web.Response(text="ok")
+
+    app = web.Application()
+    app.router.add_post("/hook", hang)
+    async with TestServer(app) as server:
+        url = f"http://127.0.0.1:{server.port}/hook"
+        async with (
+            guarded_oracle(ledger, slack_webhook_url=url) as guarded,
+            doing(settings_for(ledger.url, access="accounts", slack_webhook_url=url)),
+        ):
+            till = await somebody(guarded, Role.TILL)
+            student = await somebody(guarded, Role.STUDENT)
+            order = await till.order("one")
+            for _ in range(4):
+                await ask(student)
+            async with asyncio.timeout(30):
+                await is_told.wait()
+            # While the alert hangs: the very caller that it is about pays, and is told so.
+            await ledger.block(Pay(order["orderAddress"], "0.25", tx("good")))
+            status, answer, _ = await ask(student, "good")
+            assert (status, answer["valid"]) == (200, True)
+            assert not held.is_set()
+            held.set()
