@@ -74,13 +74,14 @@ ORDER BY s.registered_at DESC, s.order_hash DESC LIMIT $4
 """
 )
 
-# Whoever was tried longest ago comes first, so that one who cannot pay holds up nobody.
+# Drawn by lot, since not every try is noted: who cannot pay, or is given up, holds up nobody when
+# more are due than one run looks at, and nobody can choose a place in front.
 DUE = (
     _STANDING
     + """
 AND s.contract = $2 AND s.starts_at <= $3 AND s.ends_at > $3 AND NOT x.is_cancelled
 AND (c.period IS NULL OR c.period < ($3 - s.starts_at) / s.period_seconds)
-ORDER BY a.id NULLS FIRST, s.order_hash LIMIT $4
+ORDER BY random() LIMIT $4
 """
 )
 
@@ -208,7 +209,7 @@ async def list_standing_orders(
 async def find_due(
     connection: Connection, chain_id: int, *, contract: bytes, now: int, limit: int
 ) -> list[StandingRecord]:
-    """Standing orders whose current period nobody has collected yet, by the ledger."""
+    """Standing orders whose current period nobody has collected yet, by the ledger; any `limit`."""
     rows = await connection.fetch(DUE, chain_id, contract, now, limit)
     return [_record(row) for row in rows]
 

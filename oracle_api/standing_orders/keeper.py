@@ -5,7 +5,7 @@ transaction that gets stuck is replaced by an empty one (the relay keeps nonces 
 next run collects anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -103,22 +103,36 @@ class Keeper:
         head = await self._node.head()
         mined = await self._node.transaction_count(self._broadcaster.relayer, "latest")
         waiting = [one for one in due if _may_try(one, head.timestamp, mined)]
-        share_wei = self._settings.collect_daily_gas_wei // ACCOUNT_SHARE
         assessed = [
             await self._assess(one)
-            if spent.get(one.order.account_id, 0) < share_wei
+            if self._has_share(one, spent)
             else Assessed(one, 0, 0, 0, SHARE_SPENT)
             for one in waiting
         ]
         await self._note_skips([one for one in assessed if one.refusal], head)
-        ready = [one for one in assessed if not one.refusal]
+        return await self._collect_all([one for one in assessed if not one.refusal], head, spent)
+
+    async def _collect_all(
+        self, ready: Sequence[Assessed], head: Head, spent: dict[str, int]
+    ) -> int:
+        """Collect in as few transactions as it takes; returns for how many orders."""
         sent = 0
-        for start in range(0, len(ready), COLLECTIONS_AT_ONCE):
-            batch = ready[start : start + COLLECTIONS_AT_ONCE]
-            if not await self._collect(batch, head):
+        while ready:
+            batch, ready = ready[:COLLECTIONS_AT_ONCE], ready[COLLECTIONS_AT_ONCE:]
+            promised_wei = await self._collect(batch, head)
+            if promised_wei is None:
                 break
             sent += len(batch)
+            for one in batch:
+                account_id = one.record.order.account_id
+                spent[account_id] = spent.get(account_id, 0) + promised_wei // len(batch)
+            # A share counts within a run too; those left are told so in the next.
+            ready = [one for one in ready if self._has_share(one.record, spent)]
         return sent
+
+    def _has_share(self, record: StandingRecord, spent: Mapping[str, int]) -> bool:
+        share_wei = self._settings.collect_daily_gas_wei // ACCOUNT_SHARE
+        return spent.get(record.order.account_id, 0) < share_wei
 
     async def _find_due(self) -> tuple[list[StandingRecord], dict[str, int]]:
         """What is due, and the gas of the last day by account, in wei."""
@@ -179,8 +193,11 @@ class Keeper:
                 )
             log.info("standing orders skipped", count=len(news))
 
-    async def _collect(self, batch: Sequence[Assessed], head: Head) -> bool:
-        """Write one transaction for these down, with the orders that it pays, then send it."""
+    async def _collect(self, batch: Sequence[Assessed], head: Head) -> int | None:
+        """Write one transaction for these down, with the orders that it pays, then send it.
+
+        Returns what it can cost, in wei; None when it could not be sent yet.
+        """
         data = collect_data([one.record.order for one in batch])
         relayer = self._broadcaster.relayer
         gas = await self._node.estimate_gas(self._contract, data, sender=relayer)
@@ -218,7 +235,8 @@ class Keeper:
             )
         COLLECTIONS.labels("sent", "").inc(len(batch))
         log.info("collecting", orders=len(batch), txHash=to_hex(transaction.tx_hash))
-        return await self._broadcaster.send(transaction)
+        is_sent = await self._broadcaster.send(transaction)
+        return transaction.promised_wei if is_sent else None
 
 
 def _may_try(record: StandingRecord, now: int, mined: int) -> bool:

@@ -29,6 +29,7 @@ from ledger.units import UINT256_MAX, Units
 from oracle_api.database import Database
 from oracle_api.jobs.work import JobContext
 from oracle_api.settings import Settings
+from oracle_api.standing_orders import keeper
 from oracle_api.standing_orders.assembly import collect_due
 from oracle_api.standing_orders.keeper import SHARE_SPENT
 from oracle_api.times import to_datetime
@@ -293,6 +294,41 @@ async def test_an_account_uses_up_its_own_share_of_the_gas_and_nobody_else_s(
     await ledger.execute(yesterday)
     await stage.keep()
     await wait_for(lambda: is_paid(greedy), "the collection of the day after")
+
+
+async def test_a_share_of_the_gas_counts_within_a_run(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.register()
+    await stage.keep()
+    promised = await stage.market.ledger.fetchval("SELECT promised_wei FROM collection_attempt")
+    yesterday = "UPDATE collection_attempt SET attempted_at = attempted_at - interval '25 hours'"
+    await stage.market.ledger.execute(yesterday)
+    monkeypatch.setattr(keeper, "COLLECTIONS_AT_ONCE", 1)
+    for _ in range(3):
+        await stage.register()
+    coin = str(Decimal(promised) * 5 / 10**18)
+    async with keeping(settings_of(stage.market, tmp_path, collect_daily_gas_coin=coin)) as context:
+        await collect_due(context)
+    assert await stage.sent() == 2
+
+
+async def test_who_cannot_pay_for_a_long_period_keeps_nobody_s_place(
+    stage: Stage, tmp_path: Path
+) -> None:
+    for _ in range(3):
+        await stage.register(litres=Units(1000 * BILL), period_seconds=80_000)
+    settings = settings_of(stage.market, tmp_path, collect_max_orders=1)
+    async with keeping(settings) as context:
+        await collect_due(context)
+        _, sound = await stage.register()
+        # One of four a run: that it is not drawn in two hundred has a chance of 1 in 10^24.
+        for _ in range(200):
+            await collect_due(context)
+            if await stage.sent():
+                break
+    await stage.market.until_tip()
+    assert (await stage.read(sound))["status"] == "collected"
 
 
 async def test_only_what_the_payer_signed_is_registered(stage: Stage) -> None:
