@@ -78,11 +78,11 @@ class BudgetPolicy:
 
 def spender_of(principal: Principal) -> str:
     """Whose budget it is: the account's, or that of the address an anonymous caller comes from."""
-    return principal.account_id or _network(principal.client_address)
+    return principal.account_id or caller_network(principal.client_address)
 
 
 @lru_cache(maxsize=4096)
-def _network(address: str) -> str:
+def caller_network(address: str) -> str:
     """The address; of IPv6 the /64, of which one subscriber has all."""
     try:
         parsed = ipaddress.ip_address(address)

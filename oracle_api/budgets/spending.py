@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -31,6 +32,9 @@ log = structlog.get_logger()
 
 EXACT_UP_TO: Final = 60
 """Small budgets remember each spending; larger ones estimate by two counters, in fixed memory."""
+
+MAX_REMEMBERED: Final = 20_000
+"""Callers of one budget in memory; for one more, whoever spent longest ago is forgotten."""
 
 REDIS_TIMEOUT_SECONDS: Final = 0.25
 MAX_REDIS_CONNECTIONS: Final = 20
@@ -72,31 +76,58 @@ class Spender(Protocol):
 
 
 class MemorySpender:
-    """Budgets of this process alone."""
+    """Budgets of this process alone, in bounded memory however many callers there are.
+
+    The storage never lets go of who spent from an exact budget, so that is done here.
+    """
 
     def __init__(self) -> None:
-        storage = MemoryStorage()
-        self._refundable = FixedWindowRateLimiter(storage)
-        self._exact = MovingWindowRateLimiter(storage)
-        self._estimated = SlidingWindowCounterRateLimiter(storage)
+        self._storage = MemoryStorage()
+        self._refundable = FixedWindowRateLimiter(self._storage)
+        self._exact = MovingWindowRateLimiter(self._storage)
+        self._estimated = SlidingWindowCounterRateLimiter(self._storage)
+        self._spent_at: dict[Budget, OrderedDict[str, float]] = {}
 
     async def spend(self, budget: Budget, whose: str) -> Spending:
         """Spend one, unless nothing is left."""
+        self._remember(budget, whose)
         item, strategy = _item(budget), self._strategy(budget)
-        is_allowed = strategy.hit(item, budget.name, whose)
+        # A window would count those that it refuses too, and they outlast what is given back.
+        is_allowed = not budget.is_refundable or strategy.test(item, budget.name, whose)
+        is_allowed = is_allowed and strategy.hit(item, budget.name, whose)
         stats = strategy.get_window_stats(item, budget.name, whose)
         return _spending(budget, is_allowed, stats.remaining, stats.reset_time)
 
     async def give_back(self, budget: Budget, whose: str) -> None:
-        """Take back what was spent from a refundable budget."""
-        self._refundable.hit(_item(budget), budget.name, whose, cost=-1)
+        """Take back what was spent from a refundable budget, unless its window is over."""
+        item = _item(budget)
+        if self._storage.get(item.key_for(budget.name, whose)) > 0:
+            self._refundable.hit(item, budget.name, whose, cost=-1)
 
     async def forget(self, budget: Budget, whose: str) -> None:
         """Let a budget be whole again."""
-        self._strategy(budget).clear(_item(budget), budget.name, whose)
+        if budget in self._spent_at:
+            self._spent_at[budget].pop(whose, None)
+        self._clear(budget, whose)
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+    def _remember(self, budget: Budget, whose: str) -> None:
+        now, spent_at = time.monotonic(), self._spent_at.setdefault(budget, OrderedDict())
+        spent_at[whose] = now
+        spent_at.move_to_end(whose)
+        # Twice the window, since the estimate looks at the one before too.
+        over = now - 2 * budget.window_seconds
+        while len(spent_at) > MAX_REMEMBERED or next(iter(spent_at.values())) < over:
+            longest_ago, _ = spent_at.popitem(last=False)
+            self._clear(budget, longest_ago)
+
+    def _clear(self, budget: Budget, whose: str) -> None:
+        item = _item(budget)
+        # The storage has a thread that tidies, which must not be in the middle of the same one.
+        with self._storage.locks[item.key_for(budget.name, whose)]:
+            self._strategy(budget).clear(item, budget.name, whose)
 
     def _strategy(self, budget: Budget) -> RateLimiter:
         if budget.is_refundable:
@@ -143,7 +174,8 @@ class RedisSpender:
             return await self._alone.spend(budget, whose)
         item, strategy = _item(budget), self._strategy(budget)
         try:
-            is_allowed = await strategy.hit(item, budget.name, whose)
+            is_allowed = not budget.is_refundable or await strategy.test(item, budget.name, whose)
+            is_allowed = is_allowed and await strategy.hit(item, budget.name, whose)
             stats = await strategy.get_window_stats(item, budget.name, whose)
         except StorageError as error:
             self._goes_on_alone(error)

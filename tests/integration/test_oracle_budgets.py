@@ -3,17 +3,22 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 from access_support import PASSWORD, guarded_oracle
+from limits.storage import memory
 from oracle_support import Ledger
 
 from devnet.ports import free_port
-from oracle_api.access.attempts import BY_ADDRESS, BY_NAME
+from oracle_api.access.attempts import BY_ADDRESS, BY_NAME, Attempts
+from oracle_api.access.office import Office
 from oracle_api.access.principal import ANONYMOUS, OPEN, Principal, Role
+from oracle_api.budgets import spending
 from oracle_api.budgets.policy import Budget, BudgetPolicy, spender_of
 from oracle_api.budgets.settings import BudgetSettings
 from oracle_api.budgets.spending import MemorySpender, RedisSpender, Spender
+from oracle_api.problems import ThrottledError
 
 TEN = Budget("attempts", 10)
 MANY = Budget("requests", 100)
@@ -146,6 +151,9 @@ async def test_what_is_given_back_can_be_spent_again(redis_url: str, kind: str) 
     spender = MemorySpender() if kind == "memory" else RedisSpender(redis_url, timeout_seconds=20)
     budget = Budget("sign-ins", 3, is_refundable=True)
     assert await allowed(spender, budget, "1.2.3.4", 3) == 3
+    # Those that are refused meanwhile cost nothing.
+    for _ in range(4):
+        assert await allowed(spender, budget, "1.2.3.4", 1) == 0
     await spender.give_back(budget, "1.2.3.4")
     assert await allowed(spender, budget, "1.2.3.4", 1) == 1
     refused = await spender.spend(budget, "1.2.3.4")
@@ -155,6 +163,67 @@ async def test_what_is_given_back_can_be_spent_again(redis_url: str, kind: str) 
         await spender.forget(whole, "1.2.3.4")
         assert await allowed(spender, whole, "1.2.3.4", 20) == whole.limit
     await spender.close()
+
+
+async def test_what_is_given_back_too_late_adds_nothing_to_the_next_window(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr(memory, "time", SimpleNamespace(time=lambda: now))
+    spender, budget = MemorySpender(), Budget("sign-ins", 3, is_refundable=True)
+    await allowed(spender, budget, "1.2.3.4", 3)
+    now += budget.window_seconds + 1
+    for _ in range(3):
+        await spender.give_back(budget, "1.2.3.4")
+    assert await allowed(spender, budget, "1.2.3.4", 9) == 3
+
+
+REFUNDABLE = Budget("sign-ins", 10, is_refundable=True)
+
+
+def remembered(spender: MemorySpender) -> int:
+    storage = spender._storage
+    return len(storage.events.keys() | storage.storage.keys() | storage.expirations.keys())
+
+
+@pytest.mark.parametrize("budget", [TEN, MANY, REFUNDABLE], ids=["exact", "estimated", "windows"])
+async def test_many_callers_fill_no_memory_and_reset_nobody_who_goes_on(
+    budget: Budget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spending, "MAX_REMEMBERED", 50)
+    spender = MemorySpender()
+    await allowed(spender, budget, "guesser", budget.limit)
+    for number in range(1_000):
+        await spender.spend(budget, f"2001:db8:0:{number:x}::/64")
+        if number % 20 == 0:
+            assert not (await spender.spend(budget, "guesser")).is_allowed
+    # The estimate counts in two windows where one ends meanwhile.
+    assert remembered(spender) <= 2 * 50
+
+
+async def test_who_spends_no_more_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000_000.0
+    clock = SimpleNamespace(time=lambda: now, monotonic=lambda: now)
+    monkeypatch.setattr(memory, "time", clock)
+    monkeypatch.setattr(spending, "time", clock)
+    spender = MemorySpender()
+    for number in range(100):
+        await spender.spend(BY_NAME, f"name-{number}")
+    now += 2 * BY_NAME.window_seconds + 1
+    await spender.spend(BY_NAME, "ada")
+    assert remembered(spender) == 1
+
+
+async def test_who_has_a_whole_network_has_one_budget_of_wrong_passwords() -> None:
+    attempts = Attempts(Office("the office", None), MemorySpender())
+    for number in range(BY_ADDRESS.limit):
+        await attempts.take(f"name-{number}", f"2001:db8:0:1::{number:x}")
+    with pytest.raises(ThrottledError):
+        await attempts.take("ada", "2001:db8:0:1:ffff::1")
+    await attempts.take("ada", "2001:db8:0:2::1")
+    # The address that signed in rightly is another one of the same network.
+    await attempts.give_back("name-0", "2001:db8:0:1:abcd::1")
+    await attempts.take("ada", "2001:db8:0:1:ffff::1")
 
 
 async def test_replicas_share_what_wrong_passwords_cost(
