@@ -36,8 +36,12 @@ def revert_reason(error: Mapping[str, Any]) -> str | None:
         _, _, words = str(error.get("message", "")).partition(_BEFORE_WORDS)
         # Some add the encoded reason behind the words.
         words = words.partition(", data:")[0].strip().strip('"')
-    # They are shown on terminals, which take some characters for commands.
-    return "".join(filter(str.isprintable, words[:REASON_CHARACTERS_MAX])) or None
+    return for_terminal(words) or None
+
+
+def for_terminal(words: str) -> str:
+    """What others wrote, cut, and without the characters that a terminal takes for commands."""
+    return "".join(filter(str.isprintable, words[:REASON_CHARACTERS_MAX]))
 
 
 def _decoded(text: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from contracts.revert import is_revert, revert_reason
+from contracts.revert import for_terminal, is_revert, revert_reason
 from ledger.errors import RejectedError, TransientError
 from ledger.json_hex import read_data, read_quantity, to_hex
 
@@ -64,11 +64,11 @@ class Node:
                 answer = await reply.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise TransientError(f"no answer from the node at {self.url}: {error!r}") from error
-        if "error" in answer:
-            message = str(answer["error"].get("message", "no reason given"))
-            if is_revert(answer["error"].get("code"), message):
-                raise CallRevertedError(revert_reason(answer["error"]), message)
-            raise RejectedError("node_refused", f"the node refused {method}: {message}")
+        if not isinstance(answer, dict):
+            raise TransientError(f"the node at {self.url} answers no JSON-RPC object")
+        fault = answer.get("error")
+        if fault is not None:
+            raise _refusal(method, fault if isinstance(fault, dict) else {"message": fault})
         return answer.get("result")
 
     async def quantity(self, method: str, *params: Any) -> int:
@@ -142,6 +142,13 @@ def _read_receipt(tx_hash: bytes, found: dict[str, Any]) -> Receipt:
         contract=None if contract is None else read_data(contract, field="contractAddress"),
         succeeded=read_quantity(found.get("status"), field="status") == 1,
     )
+
+
+def _refusal(method: str, error: dict[str, Any]) -> RejectedError:
+    message = for_terminal(str(error.get("message", "no reason given")))
+    if is_revert(error.get("code"), message):
+        return CallRevertedError(revert_reason(error), message)
+    return RejectedError("node_refused", f"the node refused {method}: {message}")
 
 
 @asynccontextmanager

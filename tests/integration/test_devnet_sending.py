@@ -1,6 +1,10 @@
-"""What a client loses of what was sent is sent again while somebody waits for it."""
+"""What a client loses is sent again while somebody waits for it; whatever it says harms nobody."""
+
+from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from relay_proxy import Trouble, open_proxy
 
 from devnet import node as node_module
@@ -8,6 +12,7 @@ from devnet.anvil import Chain
 from devnet.dev_accounts import dev_account
 from devnet.node import open_node
 from devnet.transactions import Message, send_in_order
+from ledger.errors import LedgerError
 
 
 async def test_lost_transactions_are_sent_again_in_their_order_and_land_once(
@@ -30,3 +35,26 @@ async def test_lost_transactions_are_sent_again_in_their_order_and_land_once(
             after = await node.quantity("eth_getTransactionCount", sender.address, "latest")
     assert after == before + len(messages)
     assert proxy.sent[:3] == proxy.sent[3:6]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": {"code": -32000, "message": "\x1b[2Jpaid\r\n" + "a" * 100_000}},
+        {"error": {"code": 3, "message": "\x1b]0;paid\x07 revert" + "a" * 100_000}},
+        {"error": "\x1b[2Jpaid"},
+        {"error": {"message": None}},
+        ["\x1b[2Jpaid"],
+    ],
+)
+async def test_a_node_s_words_give_no_terminal_an_order_and_no_flood(answer: Any) -> None:
+    async def handle(_: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    served = web.Application()
+    served.router.add_post("/", handle)
+    async with TestServer(served) as server, open_node(str(server.make_url("/"))) as node:
+        with pytest.raises(LedgerError) as refused:
+            await node.call("eth_call", {}, "latest")
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 500
