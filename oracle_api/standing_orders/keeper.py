@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
 
 from ledger.confidence import doubt
 from ledger.errors import TransientError
@@ -53,6 +54,11 @@ ACCOUNT_SHARE: Final = 10
 or moves the BILL away each time just before it is collected, uses up nobody else's."""
 
 SHARE_SPENT: Final = "the account's share of the gas is spent"
+NO_ANSWER: Final = "the contract does not answer"
+
+REFUSAL_CHARACTERS_MAX: Final = 32
+"""The contract's own words fit in a String[32]; they are kept, and shown in metrics."""
+
 _GAS_MARGIN_NUMERATOR, _GAS_MARGIN_DENOMINATOR = 6, 5
 _ASSESSMENT: Final = "(bytes32,uint256,uint256,uint256,string)"
 # Nothing is wrong, there is only nothing to do; the ledger shows it a moment later.
@@ -171,9 +177,8 @@ class Keeper:
         except NodeRefusedError as error:
             if not error.is_revert:
                 raise
-            return Assessed(record, 0, 0, 0, "the contract does not answer")
-        ((_, period, price, units, refusal),) = decode([_ASSESSMENT], answer)
-        return Assessed(record, period, price, units, refusal)
+            return Assessed(record, 0, 0, 0, NO_ANSWER)
+        return read_assessment(record, answer)
 
     async def _note_skips(self, skipped: Sequence[Assessed], head: Head) -> None:
         """Note each reason once a period, so that an empty wallet fills no table."""
@@ -237,6 +242,17 @@ class Keeper:
         log.info("collecting", orders=len(batch), txHash=to_hex(transaction.tx_hash))
         is_sent = await self._broadcaster.send(transaction)
         return transaction.promised_wei if is_sent else None
+
+
+def read_assessment(record: StandingRecord, answer: bytes) -> Assessed:
+    """What the contract says; words that it does not have would be a node's that makes them up."""
+    try:
+        ((_, period, price, units, refusal),) = decode([_ASSESSMENT], answer)
+    except (ValueError, OverflowError, DecodingError):
+        return Assessed(record, 0, 0, 0, NO_ANSWER)
+    if len(refusal) > REFUSAL_CHARACTERS_MAX or not refusal.isprintable():
+        refusal = NO_ANSWER
+    return Assessed(record, period, price, units, refusal)
 
 
 def _may_try(record: StandingRecord, now: int, mined: int) -> bool:
