@@ -1,5 +1,6 @@
 """Small files of secrets: private to their owner, read and written as a whole."""
 
+import contextlib
 import os
 import secrets
 import stat
@@ -43,8 +44,10 @@ def write_secret_file(path: Path, content: bytes) -> None:
     """Write a file that only its owner can read, whole or not at all.
 
     Raises:
-        RejectedError: `file_unwritable`.
+        RejectedError: `file_unwritable`, also when it would be too large to be read.
     """
+    if len(content) > MAX_FILE_BYTES:
+        raise RejectedError("file_unwritable", f"{path}: more than {MAX_FILE_BYTES} bytes")
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -54,8 +57,11 @@ def write_secret_file(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         fresh.replace(path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         raise RejectedError("file_unwritable", f"{path}: {error.strerror}") from None
+    finally:
+        # Whatever went wrong, an interrupt too: no secrets are left under another name.
+        with contextlib.suppress(OSError):
+            fresh.unlink()
 
 
 def _wrong(variable: str, complaint: str) -> RejectedError:
