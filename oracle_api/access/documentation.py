@@ -37,7 +37,8 @@ _CONTACT_SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-def _denial(description: str, status: int, code: str) -> dict[str, Any]:
+def denial_response(description: str, status: int, code: str) -> dict[str, Any]:
+    """The documentation of a refusal that names the office, with an example."""
     response = problem_response(description, status, code, None)
     (content,) = response["content"].values()
     content["schema"] = PROBLEM_SCHEMA | {
@@ -48,8 +49,12 @@ def _denial(description: str, status: int, code: str) -> dict[str, Any]:
     return response
 
 
-UNAUTHENTICATED: Final = _denial("The credentials are missing or not good", 401, "token_invalid")
-FORBIDDEN: Final = _denial("The account or the API key is not for this", 403, "role_missing")
+UNAUTHENTICATED: Final = denial_response(
+    "The credentials are missing or not good", 401, "token_invalid"
+)
+FORBIDDEN: Final = denial_response(
+    "The account or the API key is not for this", 403, "role_missing"
+)
 
 
 def document_access(document: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from fastapi import Response
 
+from oracle_api.access.documentation import denial_response
 from oracle_api.access.principal import Role, Scope
 from oracle_api.documentation import (
     INTERNAL,
@@ -95,9 +96,7 @@ _SHARED: Final = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
 _LAST_ADMIN: Final = {
     409: problem_response("Nobody else could administer", 409, "last_admin", None)
 }
-_NO_ACCOUNT: Final = {
-    404: problem_response("There is no such account", 404, "account_not_found", None)
-}
+_NO_ACCOUNT: Final = {404: denial_response("There is no such account", 404, "account_not_found")}
 
 
 def _route(summary: str, responses: dict[int, Any]) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from typing import Any, Final
 from fastapi import Response
 
 from oracle_api.access.access_tokens import LIFETIME_SECONDS
+from oracle_api.access.documentation import denial_response
 from oracle_api.documentation import (
     INTERNAL,
     MALFORMED,
     UNAVAILABLE,
     json_response,
-    problem_response,
 )
 
 _TOKEN = "eyJhbGciOiJFUzI1NiIsImtpZCI6IjkyYjQiLCJ0eXAiOiJhdCtqd3QifQ.e30.c2ln"  # noqa: S105 - an example
@@ -59,8 +59,8 @@ GRANT: Final[dict[str, Any]] = {
     "responses": {
         200: json_response("Tokens", _GRANT_SCHEMA, GRANT_EXAMPLE),
         400: MALFORMED,
-        401: problem_response("Name or password is wrong", 401, "credentials_wrong", None),
-        429: problem_response("Too many sign-ins failed", 429, "sign_in_too_often", None),
+        401: denial_response("Name or password is wrong", 401, "credentials_wrong"),
+        429: denial_response("Too many sign-ins failed", 429, "sign_in_too_often"),
         500: INTERNAL,
         503: UNAVAILABLE,
     },
