@@ -19,6 +19,8 @@ INSERT INTO standing_order (
 ON CONFLICT DO NOTHING
 """
 
+LOCK_ACCOUNT = "SELECT pg_advisory_xact_lock(hashtextextended('standing orders ' || $1, 0))"
+
 COUNT_OF_ACCOUNT = """
 SELECT count(*) FROM standing_order WHERE chain_id = $1 AND account_id = $2 AND ends_at > $3
 """
@@ -180,7 +182,8 @@ async def insert_standing_order(connection: Connection, order: SignedStandingOrd
 async def count_of_account(
     connection: Connection, chain_id: int, account_id: str, *, now: int
 ) -> int:
-    """How many of an account's standing orders have not ended."""
+    """How many of an account's have not ended; until the transaction ends nobody adds one."""
+    await connection.execute(LOCK_ACCOUNT, account_id)
     count: int = await connection.fetchval(COUNT_OF_ACCOUNT, chain_id, account_id, now)
     return count
 
