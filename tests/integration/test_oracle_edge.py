@@ -236,6 +236,7 @@ async def start(variables: dict[str, str]) -> asyncio.subprocess.Process:
 
 
 async def test_the_process_serves_logs_json_and_stops_with_open_streams(ledger: Ledger) -> None:
+    settings = settings_for(ledger.url)
     process = await start(environment(ledger.url))
     assert process.stderr is not None
     logged: list[Any] = []
@@ -246,7 +247,8 @@ async def test_the_process_serves_logs_json_and_stops_with_open_streams(ledger: 
     assert starting["storeId"] == "cafeteria"
     assert ledger.url not in json.dumps(logged)
     async with aiohttp.ClientSession() as session:
-        client = Client(base, session, create_oracle(settings_for(ledger.url)))
+        oracle = create_oracle(settings)
+        client = Client(base, session, oracle, server_module.server_for(oracle, settings))
         order = await client.order()
         async with client.stream() as stream:
             assert (await stream.next()).event == "snapshot"

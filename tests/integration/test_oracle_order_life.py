@@ -125,7 +125,7 @@ MALFORMED_LISTS = [
     ("limit=%D9%A3", "limit_invalid"),
     ("limit=99999999999", "parameter_invalid"),
     ("before=x", "before_invalid"),
-    ("before=" + "x" * 65, "parameter_invalid"),
+    ("before=" + "x" * 65, "before_invalid"),
     ("status=", "status_unknown"),
     ("status=paid,done", "status_unknown"),
 ]
