@@ -16,7 +16,6 @@ from ledger.order_address import order_address, order_key
 from ledger.payment_policy import bill_due, expiry
 from ledger.rate import LockedRate, RateSource, lock_rate
 from ledger.store.cursor import Cursor, read_cursor
-from ledger.store.idempotency import claim_key
 from ledger.store.journal import notify, read_last_seq
 from ledger.store.orders import NewOrder, insert_order, mark_cancelled
 from ledger.store.pool import Connection
@@ -24,7 +23,7 @@ from ledger.store.prices import read_newest_price
 from ledger.store.standings import refresh_standings
 from ledger.units import Sen, Units, format_myr
 from oracle_api.access.principal import Principal
-from oracle_api.idempotency import idempotency_key
+from oracle_api.idempotency import claim, idempotency_key
 from oracle_api.loyalty.students import Students
 from oracle_api.orders.repository import PaidOrder, read_with_payments
 from oracle_api.orders.requests import MAX_AMOUNT_SEN, NewOrderRequest, order_not_found, read_amount
@@ -83,8 +82,8 @@ class OrderService:
             request=request.canonical(customer),
         )
         new_id, moment = self._new_id(now), to_datetime(now)
-        earlier_id = await claim_key(connection, key, resource_id=new_id, now=moment)
-        if earlier_id is None:
+        claimed = await claim(connection, key, new_id=new_id, now=moment)
+        if not claimed.is_replayed:
             rate = await self._lock_rate(connection, int(now))
             cursor = await _cursor(connection, self._settings.chain_id)
             order = self._new_order(
@@ -97,9 +96,9 @@ class OrderService:
                 now=now,
             )
             await insert_order(connection, order, event=created_event(order), now=moment)
-        made = await _existing(connection, earlier_id or new_id, EVERYTHING)
-        log.info("order made", orderId=made.order.id, replayed=earlier_id is not None)
-        return MadeOrder(made, is_replayed=earlier_id is not None)
+        made = await _existing(connection, claimed.id, EVERYTHING)
+        log.info("order made", orderId=made.order.id, replayed=claimed.is_replayed)
+        return MadeOrder(made, is_replayed=claimed.is_replayed)
 
     async def cancel(self, connection: Connection, order_id: str, audience: Audience) -> PaidOrder:
         """Cancel an order that nobody has paid; cancelling twice is as good as once.

@@ -14,7 +14,6 @@ from ledger.ids import sortable_id
 from ledger.json_hex import to_hex
 from ledger.refund import PROVED, Refund, Refundable, RefundStatus, source
 from ledger.store.audit_log import record_audit
-from ledger.store.idempotency import claim_key
 from ledger.store.journal import notify, read_last_seq
 from ledger.store.orders import is_order_address, read_order_by_id
 from ledger.store.pool import Connection
@@ -30,7 +29,7 @@ from ledger.store.refunds import (
 from ledger.units import format_bill
 from oracle_api.access.audience import audience_of
 from oracle_api.access.principal import Principal, Role
-from oracle_api.idempotency import idempotency_key
+from oracle_api.idempotency import claim, idempotency_key
 from oracle_api.orders.requests import order_not_found
 from oracle_api.refunds.requests import (
     NewRefundRequest,
@@ -101,13 +100,13 @@ class RefundService:
             request=request.canonical(),
         )
         await check_order(connection, order_id, principal)
-        earlier_id = await claim_key(connection, key, resource_id=new.id, now=now)
-        if earlier_id is None:
+        claimed = await claim(connection, key, new_id=new.id, now=now)
+        if not claimed.is_replayed:
             await _promise(connection, new, now)
             details = {"orderId": order_id, "amount": format_bill(new.amount), "to": request.to}
             await self._tell(connection, caller, "refund.requested", new.id, details)
-        made = await read_existing(connection, order_id, earlier_id or new.id)
-        return MadeRefund(made, is_replayed=earlier_id is not None)
+        made = await read_existing(connection, order_id, claimed.id)
+        return MadeRefund(made, is_replayed=claimed.is_replayed)
 
     async def record(
         self,
