@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger.contract_event import canonical_arguments
 from ledger.store.pool import Connection
+from ledger.store.refund_lists import WITH_PROOF
 
 _BLOCKS = """
 SELECT number, '0x' || encode(hash, 'hex') AS hash,
@@ -47,22 +48,17 @@ SELECT id, store_id, reference, status, amount_myr AS amount_myr_sen,
 FROM orders WHERE chain_id = $1 ORDER BY id
 """
 
-# The block is that of the transfer which proves the refund now, if any does.
-_REFUNDS = """
+_REFUNDS = (
+    """
 SELECT r.id, r.order_id, o.store_id, r.status, r.reason, r.source, r.note,
        r.amount::text AS amount_units, '0x' || encode(r.recipient, 'hex') AS recipient,
        r.account_id, r.since_number, '0x' || encode(r.tx_hash, 'hex') AS tx_hash,
        proof.block_number, '0x' || encode(proof.block_hash, 'hex') AS block_hash, proof.log_index,
        r.created_at, r.verified_at, r.settled_at, r.cancelled_at
-FROM refund r
-JOIN orders o ON o.id = r.order_id
-LEFT JOIN LATERAL (
-    SELECT t.block_number, t.block_hash, t.log_index
-    FROM refund_claim k JOIN transfer t USING (chain_id, block_hash, log_index)
-    WHERE k.refund_id = r.id AND t.canonical LIMIT 1
-) proof ON true
-WHERE r.chain_id = $1 ORDER BY r.id
 """
+    + WITH_PROOF
+    + "WHERE r.chain_id = $1 ORDER BY r.id"
+)
 
 _REFUND_ENTRIES = """
 SELECT e.seq, e.refund_id, e.order_id, e.debit, e.credit, e.amount::text AS amount_units,

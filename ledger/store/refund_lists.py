@@ -11,10 +11,8 @@ from ledger.refund import RefundReason, RefundStatus
 from ledger.store.pool import Connection
 from ledger.units import Units
 
-_COLUMNS = """
-SELECT r.id, r.order_id, o.store_id, r.account_id, r.reason, r.note, r.amount, r.recipient,
-       r.created_at, r.status, r.tx_hash, r.cancelled_at, r.verified_at, r.settled_at, r.version,
-       proof.block_number, proof.block_hash, proof.log_index
+# The block is that of the transfer which proves the refund now, if any does.
+WITH_PROOF = """
 FROM refund r
 JOIN orders o ON o.id = r.order_id
 LEFT JOIN LATERAL (
@@ -23,6 +21,15 @@ LEFT JOIN LATERAL (
     WHERE k.refund_id = r.id AND t.canonical LIMIT 1
 ) proof ON true
 """
+
+_COLUMNS = (
+    """
+SELECT r.id, r.order_id, o.store_id, r.account_id, r.reason, r.note, r.amount, r.recipient,
+       r.created_at, r.status, r.tx_hash, r.cancelled_at, r.verified_at, r.settled_at, r.version,
+       proof.block_number, proof.block_hash, proof.log_index
+"""
+    + WITH_PROOF
+)
 
 READ = _COLUMNS + "WHERE r.id = $1 AND r.order_id = $2"
 
