@@ -5,7 +5,7 @@ import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 from limits import RateLimitItemPerSecond
@@ -75,6 +75,23 @@ class Spender(Protocol):
         """Let go of connections."""
 
 
+AnyLimiter = TypeVar("AnyLimiter")
+
+
+@dataclass(frozen=True, slots=True)
+class _Strategies(Generic[AnyLimiter]):
+    """The three ways of counting, over one storage."""
+
+    refundable: AnyLimiter
+    exact: AnyLimiter
+    estimated: AnyLimiter
+
+    def of(self, budget: Budget) -> AnyLimiter:
+        if budget.is_refundable:
+            return self.refundable
+        return self.exact if budget.limit <= EXACT_UP_TO else self.estimated
+
+
 class MemorySpender:
     """Budgets of this process alone, in bounded memory however many callers there are.
 
@@ -83,15 +100,17 @@ class MemorySpender:
 
     def __init__(self) -> None:
         self._storage = MemoryStorage()
-        self._refundable = FixedWindowRateLimiter(self._storage)
-        self._exact = MovingWindowRateLimiter(self._storage)
-        self._estimated = SlidingWindowCounterRateLimiter(self._storage)
+        self._strategies: _Strategies[RateLimiter] = _Strategies(
+            FixedWindowRateLimiter(self._storage),
+            MovingWindowRateLimiter(self._storage),
+            SlidingWindowCounterRateLimiter(self._storage),
+        )
         self._spent_at: dict[Budget, OrderedDict[str, float]] = {}
 
     async def spend(self, budget: Budget, whose: str) -> Spending:
         """Spend one, unless nothing is left."""
         self._remember(budget, whose)
-        item, strategy = _item(budget), self._strategy(budget)
+        item, strategy = _item(budget), self._strategies.of(budget)
         # A window would count those that it refuses too, and they outlast what is given back.
         is_allowed = not budget.is_refundable or strategy.test(item, budget.name, whose)
         is_allowed = is_allowed and strategy.hit(item, budget.name, whose)
@@ -102,7 +121,7 @@ class MemorySpender:
         """Take back what was spent from a refundable budget, unless its window is over."""
         item = _item(budget)
         if self._storage.get(item.key_for(budget.name, whose)) > 0:
-            self._refundable.hit(item, budget.name, whose, cost=-1)
+            self._strategies.refundable.hit(item, budget.name, whose, cost=-1)
 
     async def forget(self, budget: Budget, whose: str) -> None:
         """Let a budget be whole again."""
@@ -127,12 +146,7 @@ class MemorySpender:
         item = _item(budget)
         # The storage has a thread that tidies, which must not be in the middle of the same one.
         with self._storage.locks[item.key_for(budget.name, whose)]:
-            self._strategy(budget).clear(item, budget.name, whose)
-
-    def _strategy(self, budget: Budget) -> RateLimiter:
-        if budget.is_refundable:
-            return self._refundable
-        return self._exact if budget.limit <= EXACT_UP_TO else self._estimated
+            self._strategies.of(budget).clear(item, budget.name, whose)
 
 
 class RedisSpender:
@@ -157,9 +171,9 @@ class RedisSpender:
         storage = RedisStorage(
             f"async+{url}", implementation="redispy", wrap_exceptions=True, **options
         )
-        self._refundable = SharedFixedWindow(storage)
-        self._exact = SharedMovingWindow(storage)
-        self._estimated = SharedSlidingWindow(storage)
+        self._strategies: _Strategies[SharedRateLimiter] = _Strategies(
+            SharedFixedWindow(storage), SharedMovingWindow(storage), SharedSlidingWindow(storage)
+        )
         self._alone = MemorySpender()
         self._away_until = 0.0
 
@@ -172,7 +186,7 @@ class RedisSpender:
         """Spend one, unless nothing is left."""
         if self.is_alone:
             return await self._alone.spend(budget, whose)
-        item, strategy = _item(budget), self._strategy(budget)
+        item, strategy = _item(budget), self._strategies.of(budget)
         try:
             is_allowed = not budget.is_refundable or await strategy.test(item, budget.name, whose)
             is_allowed = is_allowed and await strategy.hit(item, budget.name, whose)
@@ -187,7 +201,7 @@ class RedisSpender:
         if self.is_alone:
             return await self._alone.give_back(budget, whose)
         try:
-            await self._refundable.hit(_item(budget), budget.name, whose, cost=-1)
+            await self._strategies.refundable.hit(_item(budget), budget.name, whose, cost=-1)
         except StorageError as error:
             self._goes_on_alone(error)
 
@@ -196,14 +210,9 @@ class RedisSpender:
         if self.is_alone:
             return await self._alone.forget(budget, whose)
         try:
-            await self._strategy(budget).clear(_item(budget), budget.name, whose)
+            await self._strategies.of(budget).clear(_item(budget), budget.name, whose)
         except StorageError as error:
             self._goes_on_alone(error)
-
-    def _strategy(self, budget: Budget) -> SharedRateLimiter:
-        if budget.is_refundable:
-            return self._refundable
-        return self._exact if budget.limit <= EXACT_UP_TO else self._estimated
 
     def _goes_on_alone(self, error: StorageError) -> None:
         log.warning("budgets are not shared: Redis does not answer", error=str(error))
