@@ -87,9 +87,15 @@ class DeniedError(RejectedError):
     """The caller may not do this; `contact` says who can help, `challenge` what is missing."""
 
     def __init__(
-        self, code: str, message: str, *, contact: Mapping[str, Any], challenge: bytes = b""
+        self,
+        code: str,
+        message: str,
+        *,
+        contact: Mapping[str, Any],
+        challenge: bytes = b"",
+        param: str | None = None,
     ) -> None:
-        super().__init__(code, message)
+        super().__init__(code, message, param=param)
         self.contact = contact
         self.challenge = challenge
 
@@ -127,6 +133,14 @@ class UnavailableError(TransientError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class SignInBusyError(UnavailableError):
+    """Too many want to sign in now; `contact` says who can help."""
+
+    def __init__(self, code: str, message: str, *, contact: Mapping[str, Any]) -> None:
+        super().__init__(code, message)
+        self.contact = contact
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +208,9 @@ def problem_of(
             return problem(
                 status, error.code, str(error), request_id=request_id, param=error.param, more=more
             )
+        case SignInBusyError():
+            more = {**(more or {}), "contact": dict(error.contact)}
+            return problem(503, error.code, str(error), request_id=request_id, more=more)
         case UnavailableError():
             return problem(503, error.code, str(error), request_id=request_id, more=more)
         case _:
@@ -208,6 +225,7 @@ def _denial(error: DeniedError, *, request_id: str, more: Mapping[str, Any] | No
         error.code,
         str(error),
         request_id=request_id,
+        param=error.param,
         more={**(more or {}), "contact": dict(error.contact)},
         retry_after_seconds=wait,
         headers=((b"www-authenticate", error.challenge),) if error.challenge else (),

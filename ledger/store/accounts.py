@@ -6,7 +6,6 @@ from datetime import datetime
 
 import asyncpg
 
-from ledger.errors import RejectedError
 from ledger.store.pool import Connection
 
 INSERT = """
@@ -83,12 +82,8 @@ class StoredAccount:
         return self.disabled_at is None
 
 
-async def insert_account(connection: Connection, account: NewAccount) -> None:
-    """Write a new account.
-
-    Raises:
-        RejectedError: `account_name_taken`.
-    """
+async def insert_account(connection: Connection, account: NewAccount) -> bool:
+    """Write a new account, unless its name is taken; whether it was written."""
     inserted = await connection.fetchval(
         INSERT,
         account.id,
@@ -98,10 +93,7 @@ async def insert_account(connection: Connection, account: NewAccount) -> None:
         account.password_hash,
         account.created_at,
     )
-    if inserted is None:
-        raise RejectedError(
-            "account_name_taken", "there is an account of that name already", param="name"
-        )
+    return inserted is not None
 
 
 async def read_account(connection: Connection, account_id: str) -> StoredAccount | None:

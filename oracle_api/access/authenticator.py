@@ -100,7 +100,7 @@ class Authenticator:
         if key is None:
             self._refused.put(digest, "", until=now + MEMORY_SECONDS)
             message = "this API key is unknown, revoked or expired, or its account is disabled"
-            raise self._office.invalid("api_key_invalid", f"{message}; ask {self._office.words}")
+            raise self._office.invalid("api_key_invalid", message)
         return Principal(
             key.account_id,
             frozenset(Role(role) for role in key.roles),
@@ -112,8 +112,9 @@ class Authenticator:
 
     def _bad_token(self, *, is_expired: bool) -> DeniedError:
         if is_expired:
-            return self._office.invalid("token_expired", "this access token's time is over")
-        message = f"this access token is not good; sign in again, or ask {self._office.words}"
+            message = "this access token's time is over: renew it, or sign in again"
+            return self._office.invalid("token_expired", message)
+        message = "this access token is not good: sign in again"
         return self._office.invalid("token_invalid", message)
 
 

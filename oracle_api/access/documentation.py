@@ -37,9 +37,11 @@ _CONTACT_SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-def denial_response(description: str, status: int, code: str) -> dict[str, Any]:
+def denial_response(
+    description: str, status: int, code: str, param: str | None = None
+) -> dict[str, Any]:
     """The documentation of a refusal that names the office, with an example."""
-    response = problem_response(description, status, code, None)
+    response = problem_response(description, status, code, param)
     (content,) = response["content"].values()
     content["schema"] = PROBLEM_SCHEMA | {
         "required": [*PROBLEM_SCHEMA["required"], "contact"],

@@ -47,4 +47,4 @@ def build_entrance(settings: AccessSettings, database: Database, clock: Clock) -
     is_test = settings.api_key_kind == "test"
     authenticator = Authenticator(database, tokens, office, clock, is_test=is_test)
     gate = Gate(settings.access, authenticator, office, RouteMap())
-    return Entrance(office, keys, tokens, authenticator, gate, Passwords())
+    return Entrance(office, keys, tokens, authenticator, gate, Passwords(office))

@@ -4,7 +4,36 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oracle_api.access.settings import AccessSettings
-from oracle_api.problems import DeniedError, ThrottledError
+from oracle_api.problems import DeniedError, SignInBusyError, ThrottledError
+
+ACCOUNT_CODES: Final = frozenset(
+    {
+        "account_name_invalid",
+        "account_name_taken",
+        "account_not_found",
+        "api_key_invalid",
+        "api_key_not_found",
+        "credentials_missing",
+        "credentials_wrong",
+        "last_admin",
+        "password_unfit",
+        "refresh_token_invalid",
+        "role_missing",
+        "scope_missing",
+        "sign_in_busy",
+        "sign_in_too_often",
+        "store_invalid",
+        "store_needed",
+        "token_expired",
+        "token_invalid",
+        "too_many_api_keys",
+        "too_many_wallets",
+        "wallet_linked_elsewhere",
+        "wallet_not_found",
+    }
+)
+"""Every code about an account, a sign-in, a credential or a linked wallet: made by Office alone,
+so that each names it. A wallet's wrong signature shares its code with payments, and does so too."""
 
 _CHALLENGE: Final = b'Bearer realm="billcoin"'
 _INVALID: Final = b'Bearer realm="billcoin", error="invalid_token"'
@@ -37,7 +66,8 @@ class Office:
 
     def invalid(self, code: str, message: str) -> DeniedError:
         """Credentials that are not, or no longer, good."""
-        return DeniedError(code, message, contact=self.document, challenge=_INVALID)
+        text = f"{message}; ask {self.words}"
+        return DeniedError(code, text, contact=self.document, challenge=_INVALID)
 
     def wrong(self) -> DeniedError:
         """A sign-in that failed: the same words whether name, password or account is at fault."""
@@ -51,9 +81,15 @@ class Office:
         text = f"{message}; ask {self.words}"
         return DeniedError(code, text, contact=self.document, challenge=_INSUFFICIENT)
 
-    def unknown(self, code: str, message: str) -> DeniedError:
-        """An account, or something of one, that is not there."""
-        return DeniedError(code, f"{message}; ask {self.words}", contact=self.document)
+    def refused(self, code: str, message: str, *, param: str | None = None) -> DeniedError:
+        """An account, or something of one, that is not there or cannot be so."""
+        text = f"{message}; ask {self.words}"
+        return DeniedError(code, text, contact=self.document, param=param)
+
+    def busy(self) -> SignInBusyError:
+        """More sign-ins at once than are looked at."""
+        message = f"too many sign in at once; try again, or ask {self.words}"
+        return SignInBusyError("sign_in_busy", message, contact=self.document)
 
     def too_often(self, retry_after_seconds: int) -> ThrottledError:
         """So many failed sign-ins that the next has to wait."""

@@ -9,8 +9,7 @@ from typing import Any, Final, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from ledger.errors import RejectedError
-from oracle_api.problems import UnavailableError
+from oracle_api.access.office import Office
 
 MIN_CHARACTERS: Final = 12
 MAX_CHARACTERS: Final = 200
@@ -38,11 +37,22 @@ def default_hasher() -> PasswordHasher:
 class Passwords:
     """Hashes and checks passwords; one per process."""
 
-    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+    def __init__(self, office: Office, hasher: PasswordHasher | None = None) -> None:
+        self._office = office
         self._hasher = hasher or default_hasher()
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
         self._waiting = 0
         self._nobody_s: str | None = None
+
+    def check_new(self, password: str) -> None:
+        """Make sure that a password may be one.
+
+        Raises:
+            DeniedError: `password_unfit`.
+        """
+        if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+            message = f"a password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters"
+            raise self._office.refused("password_unfit", message, param="password")
 
     async def hash(self, password: str) -> str:
         """The hash of a new password.
@@ -89,23 +99,12 @@ class Passwords:
 
     async def _apart(self, work: Callable[..., Result], *given: Any) -> Result:
         if self._waiting >= MAX_WAITING:
-            raise UnavailableError("sign_in_busy", "too many sign in at once; try again")
+            raise self._office.busy()
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
         finally:
             self._waiting -= 1
-
-
-def check_new_password(password: str) -> None:
-    """Make sure that a password may be one.
-
-    Raises:
-        RejectedError: `password_unfit`.
-    """
-    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
-        message = f"a password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters"
-        raise RejectedError("password_unfit", message, param="password")
 
 
 def _normal(password: str) -> str:

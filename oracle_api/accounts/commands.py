@@ -15,8 +15,8 @@ from ledger.errors import LedgerError, RejectedError
 from ledger.store.accounts import StoredAccount, list_accounts, read_account_by_name
 from ledger.store.api_keys import list_api_keys
 from ledger.store.pool import DATABASE_AWAY, Connection, connect
-from oracle_api.access.office import office_of
-from oracle_api.access.passwords import Passwords, check_new_password
+from oracle_api.access.office import Office, office_of
+from oracle_api.access.passwords import Passwords
 from oracle_api.access.principal import Role, Scope
 from oracle_api.access.settings import AccessSettings
 from oracle_api.accounts.requests import read_name, read_store
@@ -76,9 +76,9 @@ def create(
         made = await service.make(
             connection,
             OFFICE_COMMAND,
-            name=read_name(name),
+            name=read_name(name, _office()),
             roles=role,
-            store_id=read_store(store),
+            store_id=read_store(store, _office()),
             password_hash=password_hash,
         )
         return account_document(made.account)
@@ -142,7 +142,11 @@ def set_roles(
     async def work(connection: Connection, service: AccountService) -> dict[str, Any]:
         account = await _find(connection, service, who)
         changed = await service.set_roles(
-            connection, OFFICE_COMMAND, account.id, roles=role, store_id=read_store(store)
+            connection,
+            OFFICE_COMMAND,
+            account.id,
+            roles=role,
+            store_id=read_store(store, _office()),
         )
         return account_document(changed)
 
@@ -231,9 +235,7 @@ async def _find(connection: Connection, service: AccountService, who: str) -> St
 def _run(database_url: str, work: Work) -> dict[str, Any]:
     """Do the work in one transaction; what is refused or away is told in a sentence."""
     settings = AccessSettings()
-    service = AccountService(
-        office_of(settings), time.time, is_test=settings.api_key_kind == "test"
-    )
+    service = AccountService(_office(), time.time, is_test=settings.api_key_kind == "test")
 
     async def run() -> dict[str, Any]:
         async with _connected(database_url) as connection, connection.transaction():
@@ -258,6 +260,10 @@ async def _connected(database_url: str) -> AsyncIterator[Connection]:
         await connection.close()
 
 
+def _office() -> Office:
+    return office_of(AccessSettings())
+
+
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
@@ -265,13 +271,12 @@ def _password(*, from_stdin: bool) -> str:
 
 
 def _hashed(password: str) -> str:
+    passwords = Passwords(_office())
     try:
-        check_new_password(password)
+        passwords.check_new(password)
+        return passwords.hash_now(password)
     except RejectedError as error:
         raise refused(str(error)) from None
-    passwords = Passwords()
-    try:
-        return passwords.hash_now(password)
     finally:
         passwords.close()
 

@@ -13,7 +13,6 @@ from oracle_api.documentation import (
     idempotency_key_header,
     json_response,
     page_schema,
-    problem_response,
 )
 
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
@@ -93,9 +92,7 @@ _NEW_KEY_TYPES: Final[dict[str, Any]] = {
 _NEW_KEY_SCHEMA: Final = _object(_NEW_KEY_EXAMPLE, **_KEY_TYPES, **_NEW_KEY_TYPES)
 
 _SHARED: Final = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
-_LAST_ADMIN: Final = {
-    409: problem_response("Nobody else could administer", 409, "last_admin", None)
-}
+_LAST_ADMIN: Final = {409: denial_response("Nobody else could administer", 409, "last_admin")}
 _NO_ACCOUNT: Final = {404: denial_response("There is no such account", 404, "account_not_found")}
 
 
@@ -123,7 +120,7 @@ CREATE: Final = _route(
     "Make an account",
     {
         201: json_response("The account", _ACCOUNT_SCHEMA, ACCOUNT_EXAMPLE),
-        409: problem_response("The name is taken", 409, "account_name_taken", "name"),
+        409: denial_response("The name is taken", 409, "account_name_taken", "name"),
     },
 ) | _makes("an account")
 LIST: Final = _route(
@@ -147,7 +144,7 @@ CREATE_KEY: Final = _route(
     "Make an API key; `secret` is shown this once",
     {
         201: json_response("The API key", _NEW_KEY_SCHEMA, _NEW_KEY_EXAMPLE),
-        409: problem_response("The account has too many", 409, "too_many_api_keys", None),
+        409: denial_response("The account has too many", 409, "too_many_api_keys"),
     }
     | _NO_ACCOUNT,
 ) | _makes("an API key")

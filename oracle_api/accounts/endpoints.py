@@ -8,7 +8,7 @@ from ledger.store.accounts import list_accounts, read_account
 from ledger.store.api_keys import list_api_keys
 from ledger.store.idempotency import IdempotencyKey, key_reused
 from oracle_api.access.authenticator import Authenticator
-from oracle_api.access.passwords import Passwords, check_new_password
+from oracle_api.access.passwords import Passwords
 from oracle_api.access.principal import Principal
 from oracle_api.accounts.documentation import (
     CREATE,
@@ -98,7 +98,7 @@ class AccountRoutes:
         """Make an account; the same Idempotency-Key and body give the same account."""
         key, password_hash = _account_key(idempotency_key, request, body), None
         if body.password is not None:
-            check_new_password(body.password)
+            self._passwords.check_new(body.password)
             password_hash = await self._passwords.hash(body.password)
         async with self._database.writing(needs_ledger=False) as connection:
             made = await self._service.make(
@@ -156,7 +156,7 @@ class AccountRoutes:
         self, request: Request, account_id: str, body: PasswordRequest
     ) -> Response:
         """Give an account another password, which ends its sessions."""
-        check_new_password(body.password)
+        self._passwords.check_new(body.password)
         password_hash = await self._passwords.hash(body.password)
         async with self._database.writing(needs_ledger=False) as connection:
             changed = await self._service.set_password(

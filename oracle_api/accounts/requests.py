@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints, WithJsonSchema
 
-from ledger.errors import RejectedError
+from oracle_api.access.office import Office
 from oracle_api.access.passwords import MAX_CHARACTERS, MIN_CHARACTERS
 from oracle_api.access.principal import Role, Scope
 from oracle_api.accounts.service import DEFAULT_KEY_DAYS, MAX_KEY_DAYS
@@ -106,14 +106,14 @@ def is_account_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def read_name(text: str) -> str:
+def read_name(text: str, office: Office) -> str:
     """An account's name.
 
     Raises:
-        RejectedError: `account_name_invalid`.
+        DeniedError: `account_name_invalid`.
     """
     if not is_account_name(text):
-        raise RejectedError(
+        raise office.refused(
             "account_name_invalid",
             "a name has 2 to 64 characters of a-z, 0-9 and . _ @ -, and begins with a-z or 0-9",
             param="name",
@@ -121,12 +121,13 @@ def read_name(text: str) -> str:
     return text
 
 
-def read_store(text: str | None) -> str | None:
+def read_store(text: str | None, office: Office) -> str | None:
     """A store's id.
 
     Raises:
-        RejectedError: `store_invalid`.
+        DeniedError: `store_invalid`.
     """
     if text is not None and _STORE.fullmatch(text) is None:
-        raise RejectedError("store_invalid", f"a store's id is {STORE_PATTERN}", param="storeId")
+        message = f"a store's id is {STORE_PATTERN}"
+        raise office.refused("store_invalid", message, param="storeId")
     return text

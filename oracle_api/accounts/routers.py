@@ -37,7 +37,7 @@ def access_routers(
     accounts = AccountService(entrance.office, clock, is_test=is_test)
     keys_file = settings.wallet_keys_file
     vault = None if keys_file is None else WalletVault.from_file(keys_file)
-    wallets = WalletService(vault, clock, chain_id=settings.chain_id)
+    wallets = WalletService(vault, entrance.office, clock, chain_id=settings.chain_id)
     return [
         tokens_router(tokens, entrance.keys),
         accounts_router(database, accounts, entrance.passwords, entrance.authenticator),

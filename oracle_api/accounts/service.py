@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ledger.audit_chain import AuditEntry
-from ledger.errors import RejectedError
 from ledger.ids import sortable_id
 from ledger.store.accounts import (
     NewAccount,
@@ -108,12 +107,14 @@ class AccountService:
         Raises:
             RejectedError: `account_name_taken`, `store_needed` or an `idempotency_key_...`.
         """
-        _check_store(roles, store_id)
+        self._check_store(roles, store_id)
         now = self._now()
         claimed = await claim(connection, key, new_id=self._new_id("acc", now), now=now)
         if not claimed.is_replayed:
             new = NewAccount(claimed.id, name, roles, store_id, password_hash, now)
-            await insert_account(connection, new)
+            if not await insert_account(connection, new):
+                message = "there is an account of that name already"
+                raise self._office.refused("account_name_taken", message, param="name")
             details = {"name": name, "roles": ",".join(sorted(roles)), "storeId": store_id}
             await self._record(connection, actor, "account.created", claimed.id, details)
         account = await self.existing(connection, claimed.id)
@@ -129,7 +130,7 @@ class AccountService:
             found = await read_account(connection, account_id)
             if found is not None:
                 return found
-        raise self._office.unknown("account_not_found", "there is no such account")
+        raise self._office.refused("account_not_found", "there is no such account")
 
     async def set_enabled(
         self, connection: Connection, actor: Actor, account_id: str, *, is_enabled: bool
@@ -141,7 +142,7 @@ class AccountService:
         """
         await self.existing(connection, account_id)
         if not is_enabled:
-            await _keep_an_admin(connection, account_id)
+            await self._keep_an_admin(connection, account_id)
         now = self._now()
         await set_enabled(connection, account_id, is_enabled=is_enabled, now=now)
         if not is_enabled:
@@ -164,9 +165,9 @@ class AccountService:
         Raises:
             RejectedError: `account_not_found`, `store_needed` or `last_admin`.
         """
-        _check_store(roles, store_id)
+        self._check_store(roles, store_id)
         if Role.ADMIN not in roles:
-            await _keep_an_admin(connection, account_id)
+            await self._keep_an_admin(connection, account_id)
         before = await self.existing(connection, account_id)
         await set_roles(connection, account_id, roles, store_id=store_id)
         details = {
@@ -211,7 +212,7 @@ class AccountService:
             return MadeApiKey(None, await self._key(connection, account_id, claimed.id))
         if await count_good_api_keys(connection, account_id, now=now) >= MAX_GOOD_KEYS:
             message = f"an account has at most {MAX_GOOD_KEYS} API keys; revoke one"
-            raise RejectedError("too_many_api_keys", message)
+            raise self._office.refused("too_many_api_keys", message)
         secret, expires_at = make_api_key(is_test=self._is_test), now + timedelta(days=days)
         new = NewApiKey(
             id=claimed.id,
@@ -249,12 +250,24 @@ class AccountService:
         await self._record(connection, actor, "api_key.revoked", key_id, details)
         return key
 
+    def _check_store(self, roles: Collection[Role], store_id: str | None) -> None:
+        if Role.TILL in roles and store_id is None:
+            message = "a till belongs to a store"
+            raise self._office.refused("store_needed", message, param="storeId")
+
+    async def _keep_an_admin(self, connection: Connection, account_id: str) -> None:
+        if await is_last_admin(connection, account_id):
+            raise self._office.refused(
+                "last_admin",
+                "without this account no admin could sign in any more: let another be one first",
+            )
+
     async def _key(self, connection: Connection, account_id: str, key_id: str) -> StoredApiKey:
         if is_id(key_id, prefix="key"):
             found = await read_api_key(connection, account_id, key_id)
             if found is not None:
                 return found
-        raise self._office.unknown("api_key_not_found", "the account has no such API key")
+        raise self._office.refused("api_key_not_found", "the account has no such API key")
 
     async def _record(
         self,
@@ -274,17 +287,4 @@ class AccountService:
         milliseconds = int(now.timestamp() * 1000)
         return sortable_id(
             prefix, unix_milliseconds=milliseconds, randomness=self._random_bytes(10)
-        )
-
-
-def _check_store(roles: Collection[Role], store_id: str | None) -> None:
-    if Role.TILL in roles and store_id is None:
-        raise RejectedError("store_needed", "a till belongs to a store", param="storeId")
-
-
-async def _keep_an_admin(connection: Connection, account_id: str) -> None:
-    if await is_last_admin(connection, account_id):
-        raise RejectedError(
-            "last_admin",
-            "without this account no admin could sign in any more: let another be one first",
         )

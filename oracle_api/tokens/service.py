@@ -185,9 +185,7 @@ class TokenService:
 
     def _refused(self) -> DeniedError:
         message = "this refresh token is not good, or not any more: sign in again"
-        return self._office.invalid(
-            "refresh_token_invalid", f"{message}, or ask {self._office.words}"
-        )
+        return self._office.invalid("refresh_token_invalid", message)
 
 
 def _digest(token: str) -> bytes:

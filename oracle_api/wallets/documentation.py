@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from fastapi import Response
 
+from oracle_api.access.documentation import denial_response
 from oracle_api.documentation import (
     INTERNAL,
     MALFORMED,
@@ -11,7 +12,6 @@ from oracle_api.documentation import (
     json_response,
     off_response,
     page_schema,
-    problem_response,
 )
 
 WALLET_EXAMPLE: Final[dict[str, Any]] = {
@@ -73,7 +73,7 @@ LINK: Final = _route(
     201,
     {
         201: json_response("The wallet", _WALLET_SCHEMA, WALLET_EXAMPLE),
-        409: problem_response("It is linked elsewhere", 409, "wallet_linked_elsewhere", None),
+        409: denial_response("It is linked elsewhere", 409, "wallet_linked_elsewhere"),
     }
     | _OFF,
 )
@@ -92,6 +92,6 @@ UNLINK: Final = _route(
     204,
     {
         204: {"description": "It is forgotten"},
-        404: problem_response("There is no such wallet", 404, "wallet_not_found", "id"),
+        404: denial_response("There is no such wallet", 404, "wallet_not_found", "id"),
     },
 )

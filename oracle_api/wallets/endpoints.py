@@ -87,12 +87,7 @@ class WalletRoutes:
         async with self._database.writing(needs_ledger=False) as connection:
             proven = await self._service.take(connection, visit, body.nonce, signature)
         if proven is None:
-            raise RejectedError(
-                "signature_invalid",
-                "no challenge of this account was answered: ask for a new one, and let the wallet "
-                "sign its message as it is within five minutes",
-                param="signature",
-            )
+            raise self._service.unanswered()
         async with self._database.writing(needs_ledger=False) as connection:
             wallet = await self._service.link(connection, visit, proven)
         return json_of(self._document(wallet), status=201)

@@ -9,7 +9,6 @@ from typing import Any, Final
 import orjson
 
 from ledger.audit_chain import AuditEntry
-from ledger.errors import RejectedError
 from ledger.ids import sortable_id
 from ledger.payment_uri import format_address
 from ledger.store.accounts import read_account
@@ -24,8 +23,9 @@ from ledger.store.wallets import (
     read_wallet_by_digest,
     take_challenge,
 )
+from oracle_api.access.office import Office
 from oracle_api.pages import is_id
-from oracle_api.problems import CapabilityOffError
+from oracle_api.problems import CapabilityOffError, DeniedError
 from oracle_api.times import Clock, to_datetime
 from oracle_api.wallets.sign_in_message import SignInMessage, signer_of
 from oracle_api.wallets.vault import WalletVault
@@ -67,12 +67,14 @@ class WalletService:
     def __init__(
         self,
         vault: WalletVault | None,
+        office: Office,
         clock: Clock,
         *,
         chain_id: int,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._vault = vault
+        self._office = office
         self._clock = clock
         self._chain_id = chain_id
         self._random_bytes = random_bytes
@@ -126,11 +128,20 @@ class WalletService:
         address = bytes.fromhex(opened["address"])
         return Proven(address) if signer_of(opened["message"], signature) == address else None
 
+    def unanswered(self) -> DeniedError:
+        """The refusal of a signature that answers no challenge."""
+        return self._office.refused(
+            "signature_invalid",
+            "no challenge of this account was answered: ask for a new one, and let the wallet "
+            "sign its message as it is within five minutes",
+            param="signature",
+        )
+
     async def link(self, connection: Connection, visit: Visit, proven: Proven) -> StoredWallet:
         """Link a proven wallet; doing it twice is as good as once.
 
         Raises:
-            RejectedError: `wallet_linked_elsewhere` or `too_many_wallets`.
+            DeniedError: `wallet_linked_elsewhere` or `too_many_wallets`.
         """
         vault, now = self.vault, to_datetime(self._clock())
         digest, account_id = vault.digest(proven.address), visit.account_id
@@ -140,7 +151,7 @@ class WalletService:
             return before
         if count >= MAX_WALLETS:
             message = f"an account has at most {MAX_WALLETS} wallets; unlink one"
-            raise RejectedError("too_many_wallets", message)
+            raise self._office.refused("too_many_wallets", message)
         wallet_id = sortable_id(
             "wal",
             unix_milliseconds=int(now.timestamp() * 1000),
@@ -150,7 +161,7 @@ class WalletService:
         wallet = StoredWallet(wallet_id, account_id, sealed, digest, now)
         if before is not None or not await insert_wallet(connection, wallet, key_id=vault.key_id):
             message = "this wallet is linked to another account; unlink it there first"
-            raise RejectedError("wallet_linked_elsewhere", message)
+            raise self._office.refused("wallet_linked_elsewhere", message)
         await self._record(connection, visit, "wallet.linked", wallet_id)
         return wallet
 
@@ -158,12 +169,12 @@ class WalletService:
         """Forget a wallet.
 
         Raises:
-            RejectedError: `wallet_not_found`, also for another account's.
+            DeniedError: `wallet_not_found`, also for another account's.
         """
         if not is_id(wallet_id, prefix="wal") or not await delete_wallet(
             connection, visit.account_id, wallet_id
         ):
-            raise RejectedError("wallet_not_found", "there is no such wallet", param="id")
+            raise self._office.refused("wallet_not_found", "there is no such wallet", param="id")
         await self._record(connection, visit, "wallet.unlinked", wallet_id)
 
     def masked(self, wallet: StoredWallet) -> str:

@@ -32,8 +32,9 @@ EVERYBODY = (OFFICE, CASHIER, COLLEAGUE, STUDENT)
 
 async def make_accounts(database_url: str) -> None:
     """What `billcoin-oracle accounts create` does, without a process for each."""
-    office = AccountService(Office("the office", CONTACT), time.time, is_test=True)
-    passwords = Passwords()
+    names = Office("the office", CONTACT)
+    office = AccountService(names, time.time, is_test=True)
+    passwords = Passwords(names)
     password_hash = await passwords.hash(PASSWORD)
     passwords.close()
     connection = await connect(database_url, application_name="people")

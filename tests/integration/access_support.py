@@ -28,7 +28,7 @@ _HASHES: dict[str, str] = {}
 def hashed(password: str) -> str:
     """As the oracle hashes, once for each password."""
     if password not in _HASHES:
-        passwords = Passwords()
+        passwords = Passwords(Office("", None))
         _HASHES[password] = passwords.hash_now(password)
         passwords.close()
     return _HASHES[password]

@@ -19,6 +19,7 @@ from ledger.store.accounts import read_account_by_name
 from oracle_api.access import passwords as passwords_module
 from oracle_api.access.attempts import BY_NAME
 from oracle_api.access.authenticator import MEMORY_SECONDS
+from oracle_api.access.office import Office
 from oracle_api.access.principal import Role
 from oracle_api.accounts.service import OFFICE_COMMAND
 from oracle_api.problems import UnavailableError
@@ -183,7 +184,7 @@ async def test_only_so_many_passwords_are_checked_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(passwords_module, "MAX_WAITING", 2)
-    passwords = passwords_module.Passwords(PasswordHasher(1, 8, 1))
+    passwords = passwords_module.Passwords(Office("the office", None), PasswordHasher(1, 8, 1))
     stored = passwords.hash_now(PASSWORD)
     found = await asyncio.gather(
         *(passwords.is_right(PASSWORD, stored) for _ in range(3)), return_exceptions=True
@@ -322,7 +323,7 @@ async def test_what_the_office_takes_away_is_gone_at_the_latest_after_ten_second
     guarded.watch.ahead += MEMORY_SECONDS + 1
     status, problem, _ = await ada.call("GET", ME)
     assert (status, problem["code"]) == (401, "token_invalid")
-    assert problem["detail"].endswith("or ask Student Office (+60 3 1234 5678)")
+    assert problem["detail"].endswith("; ask Student Office (+60 3 1234 5678)")
 
 
 async def test_roles_that_were_taken_away_are_gone_although_the_token_names_them(
