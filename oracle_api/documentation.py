@@ -1,5 +1,6 @@
 """What every route's documentation shares."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -24,14 +25,32 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 }
 
 
-def problem_response(description: str, status: int, code: str, param: str | None) -> dict[str, Any]:
-    """The documentation of a problem document, with an example written as the real one is."""
-    reply = problem(status, code, description, request_id=REQUEST_ID_EXAMPLE, param=param)
-    example = orjson.loads(reply.body)
-    return {
-        "description": description,
-        "content": {"application/problem+json": {"schema": PROBLEM_SCHEMA, "example": example}},
-    }
+def problem_response(
+    description: str,
+    status: int,
+    code: str,
+    param: str | None,
+    *,
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The documentation of a problem document, with an example written as the real one is.
+
+    `more` is what it says besides; other codes of the same status need not.
+    """
+    reply = problem(
+        status, code, description, request_id=REQUEST_ID_EXAMPLE, param=param, more=more
+    )
+    schema = PROBLEM_SCHEMA
+    if more is not None:
+        properties = PROBLEM_SCHEMA["properties"] | {name: {} for name in more}
+        schema = PROBLEM_SCHEMA | {"properties": properties}
+    content = {"schema": schema, "example": orjson.loads(reply.body)}
+    return {"description": description, "content": {"application/problem+json": content}}
+
+
+def malformed(code: str, param: str) -> dict[Any, Any]:
+    """The documentation of what an oracle answers to a request of the wrong form."""
+    return {400: problem_response("The request is malformed", 400, code, param)}
 
 
 def off_response(capability: str, description: str, *, param: str | None = None) -> dict[Any, Any]:
@@ -87,6 +106,5 @@ def idempotency_key_header(description: str, *, required: bool = False) -> dict[
 KEY_REUSED = problem_response(
     "The key came with another request", 409, "idempotency_key_reused", "Idempotency-Key"
 )
-MALFORMED = problem_response("The request is malformed", 400, "parameter_invalid", "items.0.sku")
 UNAVAILABLE = problem_response("The oracle cannot answer now", 503, "database_unavailable", None)
 INTERNAL = problem_response("An error of ours", 500, "internal_error", None)

@@ -126,7 +126,9 @@ class Edge:
             route = rule.path
             principal = await self._identify(rule, scope)
             told = await self._allowance.spend(principal, method, route)
-        except (RejectedError, UnavailableError) as error:
+        except Exception as error:
+            if not isinstance(error, RejectedError | UnavailableError):
+                log.exception("a request failed", path=path)
             reply = _refused(error, path, request_id)
             await self._send(reply, request_id, method, send, route=route)
             return

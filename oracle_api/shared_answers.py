@@ -4,8 +4,16 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from oracle_api import versions
-from oracle_api.access.documentation import FORBIDDEN, UNAUTHENTICATED
-from oracle_api.access.route_roles import BLIND_ROUTES, Route
+from oracle_api.access.documentation import FORBIDDEN, OUT_OF_SCOPE, UNAUTHENTICATED
+from oracle_api.access.route_roles import (
+    ANYONE,
+    BLIND_ROUTES,
+    EVERY_ACCOUNT,
+    ROUTE_ROLES,
+    ROUTE_SCOPES,
+    Route,
+)
+from oracle_api.attestations.endpoints import PATH as SIGNERS_PATH
 from oracle_api.documentation import (
     INTERNAL,
     PROBLEM_SCHEMA,
@@ -15,12 +23,22 @@ from oracle_api.documentation import (
 from oracle_api.parameters import VERSION
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
 from oracle_api.payments.endpoints import refusal
+from oracle_api.tokens.endpoints import JWKS_PATH
 
 _WITH_BODY: Final = frozenset({"post", "put", "patch", "delete"})
 _RETRYABLE: Final = frozenset({"408", "429", "500", "503"})
 _LIMITED: Final = ("RateLimit", "RateLimit-Policy")
 
-_BAD: Final = problem_response("The request is malformed", 400, "version_unknown", versions.NAME)
+_NEVER_AWAY: Final = frozenset({("GET", JWKS_PATH), ("GET", SIGNERS_PATH)})
+"""They need neither credentials nor the database, so that nothing of theirs can be away."""
+
+_BAD: Final = problem_response(
+    "The request is malformed",
+    400,
+    "version_unknown",
+    versions.NAME,
+    more={"versions": versions.supported()},
+)
 _FOREIGN: Final = problem_response("A foreign page asks", 403, "origin_foreign", "Origin")
 _SLOW: Final = problem_response("The body took too long", 408, "request_timeout", None)
 _LARGE: Final = problem_response("The body is too large", 413, "body_too_large", None)
@@ -33,6 +51,7 @@ RESPONSES: Final[dict[str, dict[str, Any]]] = {
     "Malformed": _BAD,
     "Unauthenticated": UNAUTHENTICATED,
     "Forbidden": FORBIDDEN,
+    "OutOfScope": OUT_OF_SCOPE,
     "ForeignPage": _FOREIGN,
     "RouteNotFound": _NO_ROUTE,
     "MethodNotAllowed": _NO_METHOD,
@@ -106,11 +125,18 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def _answers(route: Route) -> dict[str, dict[str, Any]]:
-    answers = {"400": _BAD, "421": _STRANGE, "429": _OFTEN, "500": INTERNAL, "503": UNAVAILABLE}
+    answers = {"400": _BAD, "421": _STRANGE, "429": _OFTEN, "500": INTERNAL}
+    if route not in _NEVER_AWAY:
+        answers["503"] = UNAVAILABLE
     if route[0].lower() in _WITH_BODY:
         answers |= {"403": _FOREIGN, "408": _SLOW, "413": _LARGE}
     if route not in BLIND_ROUTES:
-        answers |= {"401": UNAUTHENTICATED, "403": FORBIDDEN}
+        answers["401"] = UNAUTHENTICATED
+    roles = ROUTE_ROLES[route]
+    if roles == EVERY_ACCOUNT or (roles is ANYONE and route in ROUTE_SCOPES):
+        answers["403"] = OUT_OF_SCOPE
+    elif roles is not ANYONE:
+        answers["403"] = FORBIDDEN
     return answers
 
 

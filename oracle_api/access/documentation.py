@@ -1,5 +1,6 @@
 """What OpenAPI says about who may use a route, out of the table that guards it."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from oracle_api.access.principal import Scope
@@ -43,8 +44,10 @@ def denial_response(
     """The documentation of a refusal that names the office, with an example."""
     response = problem_response(description, status, code, param)
     (content,) = response["content"].values()
+    # Others have a status with codes that are about something else.
+    is_always = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
     content["schema"] = PROBLEM_SCHEMA | {
-        "required": [*PROBLEM_SCHEMA["required"], "contact"],
+        "required": [*PROBLEM_SCHEMA["required"], *(["contact"] if is_always else [])],
         "properties": PROBLEM_SCHEMA["properties"] | {"contact": _CONTACT_SCHEMA},
     }
     content["example"]["contact"] = _CONTACT_EXAMPLE
@@ -57,6 +60,7 @@ UNAUTHENTICATED: Final = denial_response(
 FORBIDDEN: Final = denial_response(
     "The account or the API key is not for this", 403, "role_missing"
 )
+OUT_OF_SCOPE: Final = denial_response("The API key is not for this", 403, "scope_missing")
 
 
 def document_access(document: dict[str, Any]) -> None:

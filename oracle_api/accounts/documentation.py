@@ -8,10 +8,10 @@ from oracle_api.access.documentation import denial_response
 from oracle_api.access.principal import Role, Scope
 from oracle_api.documentation import (
     INTERNAL,
-    MALFORMED,
     UNAVAILABLE,
     idempotency_key_header,
     json_response,
+    malformed,
     page_schema,
 )
 
@@ -91,7 +91,7 @@ _NEW_KEY_TYPES: Final[dict[str, Any]] = {
 }
 _NEW_KEY_SCHEMA: Final = _object(_NEW_KEY_EXAMPLE, **_KEY_TYPES, **_NEW_KEY_TYPES)
 
-_SHARED: Final = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
+_SHARED: Final = {500: INTERNAL, 503: UNAVAILABLE}
 _LAST_ADMIN: Final = {409: denial_response("Nobody else could administer", 409, "last_admin")}
 _NO_ACCOUNT: Final = {404: denial_response("There is no such account", 404, "account_not_found")}
 
@@ -107,9 +107,12 @@ def _makes(what: str) -> dict[str, Any]:
     }
 
 
-def _one_account(summary: str, more: dict[int, Any] | None = None) -> dict[str, Any]:
-    answer = json_response("The account", _ACCOUNT_SCHEMA, ACCOUNT_EXAMPLE)
-    return _route(summary, {200: answer} | _NO_ACCOUNT | (more or {}))
+def _one_account(summary: str, *more: dict[int, Any], **changes: Any) -> dict[str, Any]:
+    answer = json_response("The account", _ACCOUNT_SCHEMA, ACCOUNT_EXAMPLE | changes)
+    responses = {200: answer} | _NO_ACCOUNT
+    for one in more:
+        responses |= one
+    return _route(summary, responses)
 
 
 ME: Final = _route(
@@ -121,7 +124,8 @@ CREATE: Final = _route(
     {
         201: json_response("The account", _ACCOUNT_SCHEMA, ACCOUNT_EXAMPLE),
         409: denial_response("The name is taken", 409, "account_name_taken", "name"),
-    },
+    }
+    | malformed("parameter_invalid", "name"),
 ) | _makes("an account")
 LIST: Final = _route(
     "List accounts, newest first",
@@ -131,21 +135,33 @@ LIST: Final = _route(
             page_schema(_ACCOUNT_SCHEMA),
             {"data": [ACCOUNT_EXAMPLE], "hasMore": False, "next": None},
         )
-    },
+    }
+    | malformed("limit_invalid", "limit"),
 )
 READ: Final = _one_account("Show an account")
 DISABLE: Final = _one_account(
-    "Disable an account: its sessions end, its API keys rest", _LAST_ADMIN
+    "Disable an account: its sessions end, its API keys rest",
+    _LAST_ADMIN,
+    isEnabled=False,
+    disabledAt="2026-05-01T08:00:00.000Z",
 )
 ENABLE: Final = _one_account("Enable an account again")
-ROLES: Final = _one_account("Give an account other roles", _LAST_ADMIN)
-PASSWORD: Final = _one_account("Give an account another password: its sessions end")
+ROLES: Final = _one_account(
+    "Give an account other roles",
+    _LAST_ADMIN,
+    {400: denial_response("A till belongs to a store", 400, "store_needed", "storeId")},
+)
+PASSWORD: Final = _one_account(
+    "Give an account another password: its sessions end",
+    {400: denial_response("It is too short or too long", 400, "password_unfit", "password")},
+)
 CREATE_KEY: Final = _route(
     "Make an API key; `secret` is shown this once",
     {
         201: json_response("The API key", _NEW_KEY_SCHEMA, _NEW_KEY_EXAMPLE),
         409: denial_response("The account has too many", 409, "too_many_api_keys"),
     }
+    | malformed("parameter_invalid", "scopes")
     | _NO_ACCOUNT,
 ) | _makes("an API key")
 LIST_KEYS: Final = _route(
@@ -157,6 +173,7 @@ LIST_KEYS: Final = _route(
             {"data": [KEY_EXAMPLE], "hasMore": False, "next": None},
         )
     }
+    | malformed("limit_invalid", "limit")
     | _NO_ACCOUNT,
 )
 REVOKE_KEY: Final = _route(

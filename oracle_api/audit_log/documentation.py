@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import Response
 
-from oracle_api.documentation import INTERNAL, MALFORMED, UNAVAILABLE, json_response, page_schema
+from oracle_api.documentation import INTERNAL, UNAVAILABLE, json_response, malformed, page_schema
 
 _HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 
@@ -15,7 +15,7 @@ AUDIT_ENTRY_EXAMPLE: dict[str, Any] = {
     "actor": "acc_01jrekt2p0c9zq8v5n3w7x4y6c",
     "action": "flag.cleared",
     "subject": "flg_01jrekt2p0c9zq8v5n3w7x4y6b",
-    "details": {"reason": "failed_validations", "note": "a test"},
+    "details": {"subject": "203.0.113.7", "reason": "failed_validations", "note": "a test"},
     "requestId": "req_3f9d2c6e8a1b4d5f7c90",
     "previousHash": "00" * 32,
     "hash": "5c" * 32,
@@ -31,7 +31,11 @@ AUDIT_ENTRY_SCHEMA: dict[str, Any] = {
         "actor": {"type": "string", "description": "An account's id, `office` or `system`."},
         "action": {"type": "string"},
         "subject": {"type": "string"},
-        "details": {"type": "object"},
+        "details": {
+            "type": "object",
+            "description": "What else was done, under names that go with the action.",
+            "additionalProperties": True,
+        },
         "requestId": {"type": ["string", "null"]},
         "previousHash": _HASH,
         "hash": _HASH,
@@ -48,7 +52,7 @@ LIST_AUDIT_LOG: dict[str, Any] = {
             page_schema(AUDIT_ENTRY_SCHEMA, following="What `before` takes."),
             {"data": [AUDIT_ENTRY_EXAMPLE], "hasMore": False, "next": None},
         ),
-        400: MALFORMED,
+        **malformed("before_invalid", "before"),
         500: INTERNAL,
         503: UNAVAILABLE,
     },

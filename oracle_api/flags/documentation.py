@@ -7,9 +7,9 @@ from fastapi import Response
 from ledger.store.flags import STATUSES
 from oracle_api.documentation import (
     INTERNAL,
-    MALFORMED,
     UNAVAILABLE,
     json_response,
+    malformed,
     page_schema,
     problem_response,
 )
@@ -30,6 +30,18 @@ FLAG_EXAMPLE: dict[str, Any] = {
     "clearedAt": None,
     "clearedBy": None,
     "note": None,
+}
+
+_ACKNOWLEDGED: dict[str, Any] = FLAG_EXAMPLE | {
+    "status": "acknowledged",
+    "acknowledgedAt": "2026-04-10T08:20:00.000Z",
+    "acknowledgedBy": "acc_01jrekt2p0c9zq8v5n3w7x4y6d",
+}
+_CLEARED: dict[str, Any] = _ACKNOWLEDGED | {
+    "status": "cleared",
+    "clearedAt": "2026-04-10T09:05:12.300Z",
+    "clearedBy": "acc_01jrekt2p0c9zq8v5n3w7x4y6d",
+    "note": "the till was restarted too often",
 }
 
 FLAG_SCHEMA: dict[str, Any] = {
@@ -53,7 +65,7 @@ FLAG_SCHEMA: dict[str, Any] = {
 }
 
 _PAGE_SCHEMA: dict[str, Any] = page_schema(FLAG_SCHEMA, following="What `before` takes.")
-_FAILURES: dict[int | str, dict[str, Any]] = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
+_FAILURES: dict[int | str, dict[str, Any]] = {500: INTERNAL, 503: UNAVAILABLE}
 _NOT_FOUND: dict[int | str, Any] = {
     404: problem_response("There is no such flag", 404, "flag_not_found", "id")
 }
@@ -78,19 +90,21 @@ LIST_FLAGS = _documented(
         _PAGE_SCHEMA,
         {"data": [FLAG_EXAMPLE], "hasMore": False, "next": None},
     ),
+    malformed("status_unknown", "status"),
 )
 READ_FLAG = _documented(
     "Read a flag", json_response("The flag", FLAG_SCHEMA, FLAG_EXAMPLE), _NOT_FOUND
 )
 ACKNOWLEDGE_FLAG = _documented(
     "Say that somebody is looking",
-    json_response("The flag", FLAG_SCHEMA, FLAG_EXAMPLE | {"status": "acknowledged"}),
+    json_response("The flag", FLAG_SCHEMA, _ACKNOWLEDGED),
     _NOT_FOUND,
     _CONFLICT,
 )
 CLEAR_FLAG = _documented(
     "Close a flag",
-    json_response("The flag", FLAG_SCHEMA, FLAG_EXAMPLE | {"status": "cleared"}),
+    json_response("The flag", FLAG_SCHEMA, _CLEARED),
+    malformed("parameter_invalid", "note"),
     _NOT_FOUND,
     _CONFLICT,
 )

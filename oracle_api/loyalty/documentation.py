@@ -6,10 +6,10 @@ from fastapi import Response
 
 from oracle_api.documentation import (
     INTERNAL,
-    MALFORMED,
     UNAVAILABLE,
     idempotency_key_header,
     json_response,
+    malformed,
     off_response,
     problem_response,
     svg_response,
@@ -93,7 +93,7 @@ BALANCE: Final[dict[str, Any]] = {
     "response_class": Response,
     "responses": {
         200: json_response("The balance", _BALANCE_SCHEMA, _BALANCE),
-        400: MALFORMED,
+        **malformed("parameter_invalid", "studentId"),
         413: problem_response("The body is too large", 413, "body_too_large", None),
         **off_response("loyalty", "This oracle keeps no loyalty points", param="studentId"),
         **_SHARED,

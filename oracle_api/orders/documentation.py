@@ -8,10 +8,10 @@ from ledger.order import Finality, PolicyReason, Status
 from oracle_api.documentation import (
     INTERNAL,
     KEY_REUSED,
-    MALFORMED,
     UNAVAILABLE,
     idempotency_key_header,
     json_response,
+    malformed,
     off_response,
     page_schema,
     problem_response,
@@ -105,6 +105,13 @@ ORDER_SCHEMA: dict[str, Any] = {
         "settledAt": _MOMENT,
     },
 }
+_NEW_EXAMPLE: dict[str, Any] = ORDER_EXAMPLE | {
+    "status": "awaiting_payment",
+    "amountReceived": "0",
+    "paidAt": None,
+    "version": 41,
+    "payments": [],
+}
 _PAID_EXAMPLE = ORDER_EXAMPLE | {"payments": [PAYMENT_EXAMPLE]}
 _PAID_SCHEMA = ORDER_SCHEMA | {
     "properties": ORDER_SCHEMA["properties"]
@@ -141,9 +148,9 @@ CREATE = _route(
         201: json_response(
             "The order, made now or by the same request before",
             _PAID_SCHEMA,
-            _PAID_EXAMPLE | {"status": "awaiting_payment", "payments": []},
+            _NEW_EXAMPLE,
         ),
-        400: MALFORMED,
+        **malformed("parameter_invalid", "items.0.sku"),
         409: KEY_REUSED,
         413: problem_response("The body is too large", 413, "body_too_large", None),
         **off_response("loyalty", "This oracle keeps no loyalty points", param="studentId"),
@@ -177,7 +184,8 @@ CANCEL = _route(
         200: json_response(
             "The cancelled order",
             _PAID_SCHEMA,
-            _PAID_EXAMPLE | {"status": "cancelled", "payments": []},
+            _NEW_EXAMPLE
+            | {"status": "cancelled", "cancelledAt": "2026-04-10T08:16:02.510Z", "version": 42},
         ),
         404: _NOT_FOUND,
         409: problem_response("It has been paid", 409, "order_not_cancellable", "id"),

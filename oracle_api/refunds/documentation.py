@@ -7,10 +7,10 @@ from fastapi import Response
 from ledger.refund import RefundReason, RefundStatus
 from oracle_api.documentation import (
     INTERNAL,
-    MALFORMED,
     UNAVAILABLE,
     idempotency_key_header,
     json_response,
+    malformed,
     page_schema,
     problem_response,
 )
@@ -95,7 +95,7 @@ CREATE = _route(
         201: json_response(
             "The refund, made now or by the same request before", REFUND_SCHEMA, _REQUESTED
         ),
-        400: MALFORMED,
+        **malformed("amount_invalid", "amount"),
         404: _NO_ORDER,
         409: problem_response(
             "More than may be refunded, not final yet, or the key came with another request",
@@ -121,7 +121,7 @@ RECORD = _route(
             REFUND_SCHEMA,
             REFUND_EXAMPLE | {"status": "sent", "proof": None, "verifiedAt": None},
         ),
-        400: MALFORMED,
+        **malformed("tx_hash_invalid", "txHash"),
         404: _NO_REFUND,
         409: problem_response("It was paid or cancelled", 409, "refund_already_proved", "id"),
         413: _TOO_LARGE_BODY,
@@ -135,7 +135,7 @@ CANCEL = _route(
             REFUND_SCHEMA,
             _REQUESTED | {"status": "cancelled", "cancelledAt": "2026-04-10T09:17:00.000Z"},
         ),
-        400: MALFORMED,
+        **malformed("parameter_invalid", "note"),
         404: _NO_REFUND,
         409: problem_response("The money has gone", 409, "refund_already_proved", "id"),
         413: _TOO_LARGE_BODY,

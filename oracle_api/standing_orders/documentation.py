@@ -6,9 +6,9 @@ from fastapi import Response
 
 from oracle_api.documentation import (
     INTERNAL,
-    MALFORMED,
     UNAVAILABLE,
     json_response,
+    malformed,
     off_response,
     page_schema,
     problem_response,
@@ -19,7 +19,7 @@ from oracle_api.standing_orders.resource import StandingStatus
 STANDING_ORDER_EXAMPLE: Final[dict[str, Any]] = {
     "id": "sto_" + "5c" * 32,
     "object": "standing_order",
-    "status": "due",
+    "status": "collected",
     "payer": EXAMPLE["payer"],
     "merchant": EXAMPLE["merchant"],
     "intoVaults": True,
@@ -36,12 +36,17 @@ STANDING_ORDER_EXAMPLE: Final[dict[str, Any]] = {
     "registeredAt": "2026-04-09T12:00:00.000Z",
     "collected": {"count": 3, "bill": "6.25", "lastPeriod": 2},
     "lastAttempt": {
-        "outcome": "skipped",
-        "reason": "insufficient balance",
-        "period": 3,
-        "txHash": None,
-        "attemptedAt": "2026-05-01T08:00:10.000Z",
+        "outcome": "sent",
+        "reason": None,
+        "period": 2,
+        "txHash": "0x" + "5c" * 32,
+        "attemptedAt": "2026-04-24T08:00:10.000Z",
     },
+}
+_NEW_EXAMPLE: Final = STANDING_ORDER_EXAMPLE | {
+    "status": "due",
+    "collected": {"count": 0, "bill": "0", "lastPeriod": None},
+    "lastAttempt": None,
 }
 _KINDS: Final[dict[type, dict[str, Any]]] = {
     str: {"type": "string"},
@@ -71,8 +76,9 @@ def _route(summary: str, responses: dict[int, Any]) -> dict[str, Any]:
 CREATE: Final = _route(
     "Register a standing order",
     {
-        201: json_response("Registered, now or before", SCHEMA, STANDING_ORDER_EXAMPLE),
+        201: json_response("Registered, now or before", SCHEMA, _NEW_EXAMPLE),
         400: problem_response("The terms are wrong", 400, "signature_invalid", "signature"),
+        409: problem_response("The account has too many", 409, "too_many_standing_orders", None),
         **off_response("standing_orders", "This oracle collects no standing orders"),
     },
 )
@@ -84,7 +90,7 @@ LIST: Final = _route(
             page_schema(SCHEMA),
             {"data": [STANDING_ORDER_EXAMPLE], "hasMore": False, "next": None},
         ),
-        400: MALFORMED,
+        **malformed("limit_invalid", "limit"),
     },
 )
 READ: Final = _route(

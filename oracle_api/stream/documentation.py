@@ -31,7 +31,10 @@ STREAM: dict[str, Any] = {
             "content": {
                 "text/event-stream": {
                     "schema": {"type": "string"},
-                    "example": 'event: snapshot\nid: 41\ndata: {"asOf":41,"orders":[]}\n\n',
+                    "example": (
+                        "retry: 1000\n\nevent: snapshot\nid: 41\n"
+                        'data: {"asOf":41,"orders":[],"hasMore":false}\n\n'
+                    ),
                 }
             },
         },

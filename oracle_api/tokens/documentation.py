@@ -8,9 +8,9 @@ from oracle_api.access.access_tokens import LIFETIME_SECONDS
 from oracle_api.access.documentation import denial_response
 from oracle_api.documentation import (
     INTERNAL,
-    MALFORMED,
     UNAVAILABLE,
     json_response,
+    malformed,
 )
 
 _TOKEN = "eyJhbGciOiJFUzI1NiIsImtpZCI6IjkyYjQiLCJ0eXAiOiJhdCtqd3QifQ.e30.c2ln"  # noqa: S105 - an example
@@ -58,7 +58,7 @@ GRANT: Final[dict[str, Any]] = {
     "response_class": Response,
     "responses": {
         200: json_response("Tokens", _GRANT_SCHEMA, GRANT_EXAMPLE),
-        400: MALFORMED,
+        **malformed("parameter_invalid", "grant_type"),
         401: denial_response("Name or password is wrong", 401, "credentials_wrong"),
         429: denial_response("Too many sign-ins failed", 429, "sign_in_too_often"),
         500: INTERNAL,
@@ -71,7 +71,7 @@ REVOKE: Final[dict[str, Any]] = {
     "response_class": Response,
     "responses": {
         204: {"description": "The session is over, if there was one"},
-        400: MALFORMED,
+        **malformed("parameter_invalid", "refresh_token"),
         500: INTERNAL,
         503: UNAVAILABLE,
     },

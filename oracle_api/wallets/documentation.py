@@ -7,9 +7,9 @@ from fastapi import Response
 from oracle_api.access.documentation import denial_response
 from oracle_api.documentation import (
     INTERNAL,
-    MALFORMED,
     UNAVAILABLE,
     json_response,
+    malformed,
     off_response,
     page_schema,
 )
@@ -51,7 +51,7 @@ _CHALLENGE_SCHEMA: Final[dict[str, Any]] = {
 }
 _PAGE_SCHEMA: Final[dict[str, Any]] = page_schema(_WALLET_SCHEMA)
 _OFF: Final = off_response("wallets", "This oracle links no wallets")
-_SHARED: Final = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
+_SHARED: Final = {500: INTERNAL, 503: UNAVAILABLE}
 
 
 def _route(summary: str, status: int, responses: dict[int, Any]) -> dict[str, Any]:
@@ -66,13 +66,18 @@ def _route(summary: str, status: int, responses: dict[int, Any]) -> dict[str, An
 CHALLENGE: Final = _route(
     "Ask for a message that links a wallet",
     201,
-    {201: json_response("The challenge", _CHALLENGE_SCHEMA, CHALLENGE_EXAMPLE)} | _OFF,
+    {201: json_response("The challenge", _CHALLENGE_SCHEMA, CHALLENGE_EXAMPLE)}
+    | malformed("address_invalid", "address")
+    | _OFF,
 )
 LINK: Final = _route(
     "Link a wallet",
     201,
     {
         201: json_response("The wallet", _WALLET_SCHEMA, WALLET_EXAMPLE),
+        400: denial_response(
+            "No challenge of the account was answered", 400, "signature_invalid", "signature"
+        ),
         409: denial_response("It is linked elsewhere", 409, "wallet_linked_elsewhere"),
     }
     | _OFF,

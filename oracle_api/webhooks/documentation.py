@@ -8,10 +8,10 @@ from ledger.event_types import EVENT_TYPES
 from oracle_api.documentation import (
     INTERNAL,
     KEY_REUSED,
-    MALFORMED,
     UNAVAILABLE,
     idempotency_key_header,
     json_response,
+    malformed,
     off_response,
     page_schema,
     problem_response,
@@ -170,7 +170,7 @@ _REPLAY_SCHEMA: dict[str, Any] = {
 Responses = dict[int | str, Any]
 _REUSED: Responses = {409: KEY_REUSED}
 _OFF: Responses = off_response("webhooks", "This oracle sends no webhooks")
-_FAILURES: Responses = {400: MALFORMED, 500: INTERNAL, 503: UNAVAILABLE}
+_FAILURES: Responses = {500: INTERNAL, 503: UNAVAILABLE}
 _NOT_FOUND: Responses = {
     404: problem_response("There is no such webhook", 404, "webhook_not_found", "id")
 }
@@ -214,14 +214,24 @@ _SENT = json_response("The delivery, to be attempted at once", DELIVERY_SCHEMA, 
 
 CREATE = _route("Make a webhook", 201, _MADE, _FULL, _WRONG_URL, _OFF) | _makes("a webhook")
 LIST = _route(
-    "List webhooks", 200, _page(WEBHOOK_SCHEMA, WEBHOOK_EXAMPLE, "The newest first"), _OFF
+    "List webhooks",
+    200,
+    _page(WEBHOOK_SCHEMA, WEBHOOK_EXAMPLE, "The newest first"),
+    malformed("limit_invalid", "limit"),
+    _OFF,
 )
 READ = _route("Read a webhook", 200, _ONE, _NOT_FOUND, _OFF)
 CHANGE = _route("Change a webhook", 200, _ONE, _NOT_FOUND, _WRONG_URL, _OFF)
 DELETE = _route("Delete a webhook", 204, {"description": "It is gone"}, _NOT_FOUND)
-ROTATE = _route("Rotate a webhook's secret", 200, _MADE, _NOT_FOUND, _REUSED, _OFF) | _makes(
-    "a secret"
-)
+ROTATE = _route(
+    "Rotate a webhook's secret",
+    200,
+    _MADE,
+    _NOT_FOUND,
+    malformed("parameter_invalid", "overlapHours"),
+    _REUSED,
+    _OFF,
+) | _makes("a secret")
 TEST = _route(
     "Send a ping",
     202,
@@ -238,6 +248,7 @@ TEST = _route(
     ),
     _NOT_FOUND,
     _DISABLED,
+    malformed("idempotency_key_invalid", "Idempotency-Key"),
 ) | _makes("a ping")
 REPLAY = _route(
     "Send a range of events again",
@@ -252,5 +263,6 @@ DELIVERIES = _route(
     200,
     _page(DELIVERY_SCHEMA, DELIVERY_EXAMPLE, "The newest first"),
     _NOT_FOUND,
+    malformed("status_unknown", "status"),
 )
 REDELIVER = _route("Send a delivery again", 202, _SENT, _NO_DELIVERY, _DISABLED)

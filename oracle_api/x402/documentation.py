@@ -74,11 +74,24 @@ def _route(summary: str, responses: dict[int, Any], *, has_body: bool) -> dict[s
     }
 
 
-_REFUSALS: Final = {
-    400: problem_response("This is no message of x402", 400, "invalid_payload", "paymentPayload"),
-    413: problem_response("The body is too large", 413, "body_too_large", None),
-    503: problem_response("The node or the ledger is away", 503, "relay_unavailable", None),
-}
+_NOT_SETTLED: Final = {"success": False, "transaction": "", "network": "eip155:31337"}
+
+
+def _refusals(malformed: dict[str, Any], failed: dict[str, Any]) -> dict[int, Any]:
+    """Problem documents that have the specification's fields as well."""
+    return {
+        400: problem_response(
+            "This is no message of x402", 400, "invalid_payload", "paymentPayload", more=malformed
+        ),
+        503: problem_response(
+            "The node or the ledger is away",
+            503,
+            "relay_unavailable",
+            None,
+            more=failed | {"payer": _PAYER},
+        ),
+    }
+
 
 SUPPORTED: Final = _route(
     "What this facilitator settles",
@@ -122,7 +135,10 @@ VERIFY: Final = _route(
             {"isValid": True, "payer": _PAYER},
         )
     }
-    | _REFUSALS,
+    | _refusals(
+        {"isValid": False, "invalidReason": "invalid_payload"},
+        {"isValid": False, "invalidReason": "unexpected_verify_error"},
+    ),
     has_body=True,
 )
 SETTLE: Final = _route(
@@ -149,6 +165,9 @@ SETTLE: Final = _route(
             },
         )
     }
-    | _REFUSALS,
+    | _refusals(
+        _NOT_SETTLED | {"errorReason": "invalid_payload"},
+        _NOT_SETTLED | {"errorReason": "unexpected_settle_error"},
+    ),
     has_body=True,
 )
