@@ -68,9 +68,10 @@ test: setup $(PARTNER_READY) lint types ## lint, types and every test; ARGS="-k 
 	$(BIN)/coverage report --include='ledger/*,indexer/*' --fail-under=90 >/dev/null \
 	  || { echo "coverage of ledger/ and indexer/ is below 90 %"; exit 1; }
 
+# Its chain's data belongs on a disk, not where the other tests keep theirs (tests/conftest.py).
 test-pos: setup ## what only a real proof-of-stake chain shows: about ten minutes
 	@$(BIN)/python -c 'from devnet.pos.install import install_clients; install_clients(print)'
-	$(BIN)/python -m pytest --verbose tests/pos $(ARGS)
+	TMPDIR="$${TMPDIR:-/tmp}" $(BIN)/python -m pytest --verbose tests/pos $(ARGS)
 
 # Extras stay in the lock: pip takes what is asked for with one, and not pinned with it, in its newest
 # version, whose hash the lock does not have.
