@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
+from running_order import dealt
 
 from devnet.anvil import Chain, anvil
 from devnet.databases import create_database, drop_database, fresh_database
@@ -38,6 +39,13 @@ def pytest_configure() -> None:
     if "TMPDIR" not in os.environ and _has_room_in_memory():
         os.environ["TMPDIR"] = str(MEMORY)  # for the processes that tests start, too
         tempfile.tempdir = str(MEMORY)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """End with what is quick when several processes share the tests."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if processes > 1:
+        items[:] = dealt(items, processes)
 
 
 @pytest.fixture(scope="session")
