@@ -9,6 +9,8 @@ PYTHON_READY := $(VENV)/.ready
 NODE_READY := devnet/node_modules/.ready
 PARTNER_READY := tests/javascript/node_modules/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start hundreds of processes, each of which would compile all of ours again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo pos test test-pos bench chaos clean lock lint types
