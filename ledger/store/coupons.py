@@ -12,7 +12,7 @@ from ledger.store.loyalty import LOCK_ACCOUNTS
 from ledger.store.pool import Connection
 
 _COUPON = """
-SELECT id, customer, order_id, status, made_at, voided_at, used_at, used_by, used_key FROM coupon
+SELECT id, customer, order_id, status, made_at, voided_at, used_at, used_by FROM coupon
 """
 
 READ_COUPON = _COUPON + "WHERE id = $1"
@@ -27,7 +27,7 @@ WHERE customer = $1 ORDER BY status <> 'usable',
 )
 
 USE = """
-UPDATE coupon SET status = 'used', used_at = $2, used_by = $3, used_key = $4 WHERE id = $1
+UPDATE coupon SET status = 'used', used_at = $2, used_by = $3 WHERE id = $1
 """
 
 READ_POINTS = "SELECT points FROM loyalty_account WHERE customer = $1"
@@ -41,7 +41,7 @@ WHERE p.customer = $1 AND ($2::bigint IS NULL OR p.seq < $2) ORDER BY p.seq DESC
 
 @dataclass(frozen=True, slots=True)
 class StoredCoupon:
-    """A free milk; `used_key` is the Idempotency-Key with which it was used."""
+    """A free milk; `used_by` is the account of whoever gave it away."""
 
     id: str
     customer: bytes
@@ -51,7 +51,6 @@ class StoredCoupon:
     voided_at: datetime | None
     used_at: datetime | None
     used_by: str | None
-    used_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ async def list_postings(
 
 
 async def use_coupon(
-    connection: Connection, coupon_id: str, *, used_by: str, key: str, now: datetime
+    connection: Connection, coupon_id: str, *, used_by: str, now: datetime
 ) -> StoredCoupon:
     """Use a coupon, once.
 
@@ -113,7 +112,7 @@ async def use_coupon(
     (account,) = await connection.fetch(LOCK_ACCOUNTS, [customer])
     coupon = await read_coupon(connection, coupon_id)
     require_usable(coupon)
-    await connection.execute(USE, coupon_id, now, used_by, key)
+    await connection.execute(USE, coupon_id, now, used_by)
     event = coupon_used_event(coupon.order_id, balance=account["points"])
     (seq,) = await append_events(connection, [event], now=now)
     await notify(connection, tip_number=None, last_seq=seq)

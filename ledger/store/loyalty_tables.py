@@ -37,7 +37,6 @@ coupon = Table(
     Column("voided_at", TIMESTAMP),
     Column("used_at", TIMESTAMP),
     Column("used_by", Text),
-    Column("used_key", Text),
     UniqueConstraint("customer", "number"),
     CheckConstraint("status IN ('usable', 'used', 'voided')", name="coupon_status_check"),
     CheckConstraint("(status = 'used') = (used_at IS NOT NULL)", name="coupon_used_check"),

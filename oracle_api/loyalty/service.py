@@ -66,7 +66,7 @@ class LoyaltyService:
         claimed = await claim(connection, key, new_id=coupon_id, now=now)
         if claimed.is_replayed:
             return await read_coupon(connection, coupon_id), True
-        coupon = await use_coupon(connection, coupon_id, used_by=used_by, key=key.key, now=now)
+        coupon = await use_coupon(connection, coupon_id, used_by=used_by, now=now)
         # Never the id: whoever reads logs could have used it.
         log.info("coupon used", orderId=coupon.order_id, by=used_by)
         return coupon, False

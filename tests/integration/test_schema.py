@@ -55,7 +55,7 @@ async def test_migrating_twice_changes_nothing(ledger_url: str) -> None:
 async def test_orders_outlive_the_keys_that_they_were_made_with(
     ledger: Ledger, client: Client
 ) -> None:
-    """0013, over orders of a release that kept an order's key in its row."""
+    """0013 and 0014, over rows that keep the keys which they were made and used with."""
     made = [await client.order(key=f"k{number}") for number in range(3)]
     connection = ledger.connection
     before = await connection.fetch("SELECT * FROM orders ORDER BY id")
@@ -63,6 +63,7 @@ async def test_orders_outlive_the_keys_that_they_were_made_with(
 ALTER TABLE orders ADD COLUMN idempotency_key text UNIQUE, ADD COLUMN request_digest bytea;
 UPDATE orders SET idempotency_key = id, request_digest = '\\x00'
 WHERE id > (SELECT min(id) FROM orders);
+ALTER TABLE coupon ADD COLUMN used_key text;
 UPDATE alembic_version SET version_num = '0012'
 """)
     await upgrade(ledger.url)
