@@ -1,17 +1,13 @@
 """How fast history is taken in, every block proven, beside fetching it and throwing it away."""
 
 import asyncio
-import http.client
 import os
 import time
-from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from multiprocessing import get_context
 
 from benchmarks.backfill_chain import TRANSFERS_PER_BLOCK, HistoryChain, history_chain
+from benchmarks.backfill_floor import seconds_to_throw_away
 from benchmarks.figures import Figure, say
-from benchmarks.http_load import host_and_port
 from devnet.databases import create_database
 from devnet.node import open_node
 from devnet.postgres import start_postgres
@@ -24,8 +20,6 @@ from migrations import upgrade
 
 BLOCKS = 20_000
 _BLOCKS_VARIABLE = "BILLCOIN_BENCH_BLOCKS"
-_FLOOR_BATCH_BLOCKS = 25
-_FLOOR_WORKERS = 2
 _TIMEOUT_SECONDS = 60.0
 
 
@@ -34,7 +28,7 @@ async def measure_backfill() -> list[Figure]:
 
     Node, Postgres (durable) and indexer share the machine's processors. The time counts from
     before the worker processes start until the last block is committed. The floor fetches the
-    same answers by the same number of processes and looks at none. Fewer blocks with
+    same answers and looks at none. Fewer blocks with
     `BILLCOIN_BENCH_BLOCKS`.
     """
     blocks = int(os.environ.get(_BLOCKS_VARIABLE, BLOCKS))
@@ -53,7 +47,7 @@ async def measure_backfill() -> list[Figure]:
             timeout_seconds=_TIMEOUT_SECONDS,
         )
         say(f"backfill: {blocks} blocks; load average {os.getloadavg()[0]:.1f} beforehand ...")
-        floor_seconds = await _throw_away(task)
+        floor_seconds = await seconds_to_throw_away(task.node_url, task.first, task.last)
         seconds = await _backfill(database_url, chain, task)
     count = blocks * TRANSFERS_PER_BLOCK
     return [
@@ -85,45 +79,3 @@ async def _backfill(database_url: str, chain: HistoryChain, task: RangeTask) -> 
         raise RuntimeError("the backfill did not reach the end")
     await connection.close()
     return seconds
-
-
-@dataclass(frozen=True, slots=True)
-class _Floor:
-    """A range to fetch and throw away."""
-
-    node_url: str
-    first: int
-    last: int
-
-
-async def _throw_away(task: RangeTask) -> float:
-    """Seconds for fetching all answers once, read to their last byte and not parsed."""
-    middle = (task.first + task.last) // 2
-    whole = _Floor(task.node_url, task.first, task.last)
-    started = time.perf_counter()
-    with ProcessPoolExecutor(_FLOOR_WORKERS, mp_context=get_context("spawn")) as pool:
-        await _both(pool, replace(whole, last=middle), replace(whole, first=middle + 1))
-        return time.perf_counter() - started
-
-
-async def _both(pool: Executor, *halves: _Floor) -> None:
-    await asyncio.gather(*(asyncio.wrap_future(pool.submit(_fetch, half)) for half in halves))
-
-
-def _fetch(floor: _Floor) -> int:
-    """Fetch in batches and give the number of bytes."""
-    connection = http.client.HTTPConnection(*host_and_port(floor.node_url))
-    total = 0
-    for first in range(floor.first, floor.last + 1, _FLOOR_BATCH_BLOCKS):
-        numbers = range(first, min(first + _FLOOR_BATCH_BLOCKS, floor.last + 1))
-        body = "[" + ",".join(_calls(number) for number in numbers) + "]"
-        connection.request("POST", "/", body, {"Content-Type": "application/json"})
-        total += len(connection.getresponse().read())
-    return total
-
-
-def _calls(number: int) -> str:
-    call = '{{"jsonrpc":"2.0","id":1,"method":"{}","params":["{}"{}]}}'
-    height = hex(number)
-    block = call.format("eth_getBlockByNumber", height, ",true")
-    return block + "," + call.format("eth_getBlockReceipts", height, "")

@@ -44,7 +44,9 @@ def process_pool(workers: int) -> Iterator[Executor]:
         # A spawned process would run the whole command's script again, which costs each a second;
         # it imports what it runs by itself, and knows a package's main by this name.
         main.__spec__ = ModuleSpec("indexer.__main__", None)
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=enter_worker)
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["indexer.backfill_worker"])
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=enter_worker)
     try:
         yield pool
     finally:

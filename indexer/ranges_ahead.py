@@ -36,6 +36,7 @@ class RangesAhead:
         self._executor = executor
         self._task = task
         self._next_first = task.first
+        self._workers = workers
         self._most = workers * _AHEAD_PER_WORKER
         self._at_once = self._most
         self._range_blocks = _FIRST_RANGE_BLOCKS
@@ -68,8 +69,11 @@ class RangesAhead:
 
     def _fill(self) -> None:
         while len(self._running) < self._at_once and self._next_first <= self._task.last:
-            last = min(self._next_first + self._range_blocks - 1, self._task.last)
-            task = replace(self._task, first=self._next_first, last=last)
+            first, left = self._next_first, self._task.last - self._next_first + 1
+            # The last ranges grow shorter, so that all workers end at about the same time.
+            fair = max(left // self._workers, _FIRST_RANGE_BLOCKS)
+            last = first + min(self._range_blocks, fair, left) - 1
+            task = replace(self._task, first=first, last=last)
             self._running.append((task, self._submit(task)))
             self._next_first = last + 1
 

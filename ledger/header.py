@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from ledger.json_hex import UnprovenError, read_data, read_quantity
@@ -40,7 +41,7 @@ _FRONTIER_FIELDS: tuple[DataField | str, ...] = (
     data_field("nonce", 8),
 )
 
-# Each fork appended fields; a header has all of a fork's fields or none of that and later forks.
+# What each fork appended.
 _FORK_FIELDS: tuple[tuple[DataField | str, ...], ...] = (
     ("baseFeePerGas",),  # London, EIP-1559
     (data_field("withdrawalsRoot", 32),),  # Shanghai, EIP-4895
@@ -51,6 +52,13 @@ _FORK_FIELDS: tuple[tuple[DataField | str, ...], ...] = (
     ),
     (data_field("requestsHash", 32),),  # Prague, EIP-7685
 )
+_FORK_NAMES = tuple(
+    field.name if isinstance(field, DataField) else field for fork in _FORK_FIELDS for field in fork
+)
+# A header has all of a fork's fields, or none of that and later forks: their count tells the fork.
+_FIELDS_BY_COUNT = {
+    len(appended): _FRONTIER_FIELDS + appended for appended in accumulate(_FORK_FIELDS, initial=())
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +108,12 @@ def encode_header(block: Mapping[str, Any]) -> bytes:
     Raises:
         UnprovenError: `field_malformed` or `header_fields`.
     """
-    parts = _digits(block, _FRONTIER_FIELDS)
-    ended = False
-    for fork in _FORK_FIELDS:
-        present = [field for field in fork if block.get(_name(field)) is not None]
-        if present and (ended or len(present) < len(fork)):
-            raise UnprovenError("header_fields", f"{_name(fork[0])} does not fit the other fields")
-        if not present:
-            ended = True
-            continue
-        parts += _digits(block, fork)
-    return from_digits(list_digits("".join(parts)))
+    there = [block.get(name) is not None for name in _FORK_NAMES]
+    count = sum(there)
+    fields = _FIELDS_BY_COUNT.get(count)
+    if fields is None or not all(there[:count]):
+        raise UnprovenError("header_fields", "some fields of a fork are there and some are not")
+    return from_digits(list_digits("".join(_digits(block, fields))))
 
 
 def _digits(block: Mapping[str, Any], fields: Sequence[DataField | str]) -> list[str]:
@@ -123,10 +126,6 @@ def _digits(block: Mapping[str, Any], fields: Sequence[DataField | str]) -> list
         else:
             parts.append(quantity_digits(block.get(field), field=field))
     return parts
-
-
-def _name(field: DataField | str) -> str:
-    return field.name if isinstance(field, DataField) else field
 
 
 def _read_place(block: Mapping[str, Any], name: str) -> int:

@@ -1,6 +1,7 @@
 """The root of the Merkle Patricia trie over an ordered list, as headers commit to it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ledger.keccak import keccak256
 from ledger.rlp_encoding import encode_bytes, encode_int, encode_joined
@@ -41,18 +42,20 @@ class OrderedTrie:
         """
         if not 0 <= index < self._count:
             raise IndexError(f"no value {index} among {self._count}")
-        key = _nibbles(encode_int(index))
+        key = _key(index)
         paths = (key[:depth] for depth in range(len(key) + 1))
         root, *below = (self._nodes[path] for path in paths if path in self._nodes)
         return [root, *(node for node in below if len(node) >= _HASH_LENGTH)]
 
 
 def _leaves(values: Sequence[bytes]) -> list[_Leaf]:
-    return sorted((_nibbles(encode_int(index)), value) for index, value in enumerate(values))
+    return sorted((_key(index), value) for index, value in enumerate(values))
 
 
-def _nibbles(key: bytes) -> tuple[int, ...]:
-    return tuple(nibble for byte in key for nibble in (byte >> 4, byte & 0x0F))
+@lru_cache(maxsize=4096)
+def _key(index: int) -> _Path:
+    """The nibbles of rlp(index)."""
+    return tuple(nibble for byte in encode_int(index) for nibble in (byte >> 4, byte & 0x0F))
 
 
 def _node(leaves: Sequence[_Leaf], depth: int, kept: dict[_Path, bytes] | None = None) -> bytes:
@@ -62,10 +65,10 @@ def _node(leaves: Sequence[_Leaf], depth: int, kept: dict[_Path, bytes] | None =
     """
     first_key, first_value = leaves[0]
     if len(leaves) == 1:
-        path = encode_bytes(_hex_prefix(first_key[depth:], is_leaf=True))
+        path = _encoded_path(first_key[depth:], is_leaf=True)
         node = encode_joined([path, encode_bytes(first_value)])
     elif (shared := _shared_length(first_key, leaves[-1][0], depth)) > depth:
-        path = encode_bytes(_hex_prefix(first_key[depth:shared], is_leaf=False))
+        path = _encoded_path(first_key[depth:shared], is_leaf=False)
         node = encode_joined([path, _reference(_node(leaves, shared, kept))])
     else:
         node = _branch(leaves, depth, kept)
@@ -100,8 +103,10 @@ def _shared_length(first: tuple[int, ...], last: tuple[int, ...], depth: int) ->
     return depth
 
 
-def _hex_prefix(nibbles: tuple[int, ...], *, is_leaf: bool) -> bytes:
-    """Pack nibbles into bytes with the flag of node kind and odd length in front."""
+@lru_cache(maxsize=4096)
+def _encoded_path(nibbles: _Path, *, is_leaf: bool) -> bytes:
+    """Nibbles packed into bytes with the flag of node kind and odd length in front, encoded."""
     flag = 2 if is_leaf else 0
     padded = (flag + 1, *nibbles) if len(nibbles) % 2 else (flag, 0, *nibbles)
-    return bytes(high << 4 | low for high, low in zip(padded[::2], padded[1::2], strict=True))
+    pairs = zip(padded[::2], padded[1::2], strict=True)
+    return encode_bytes(bytes(high << 4 | low for high, low in pairs))

@@ -10,13 +10,13 @@ from ledger.rlp_digits import (
     data_digits,
     from_digits,
     list_digits,
-    list_prefix,
     quantity_digits,
 )
 
 _TYPE_LIMIT = 0x7F
 _ADDRESS_CHARACTERS = 2 + 2 * 20
 _WORD_CHARACTERS = 2 + 2 * 32
+_TRANSFER_TOPICS = 3
 
 
 def prove_receipts(header: Header, receipts: Sequence[Mapping[str, Any]]) -> None:
@@ -78,21 +78,29 @@ def encode_receipt(receipt: Mapping[str, Any]) -> bytes:
 
 
 def _log_digits(log: Mapping[str, Any]) -> str:
-    # Spelt out: no other lines run as often.
-    address, data = log.get("address"), log.get("data")
-    if not isinstance(address, str) or len(address) != _ADDRESS_CHARACTERS or address[:2] != "0x":
-        raise UnprovenError("field_malformed", "address is not 20 bytes of hex data")
-    topics = ""
-    for topic in read_list(log.get("topics"), field="topics"):
-        if not isinstance(topic, str) or len(topic) != _WORD_CHARACTERS or topic[:2] != "0x":
-            raise UnprovenError("field_malformed", "topic is not 32 bytes of hex data")
-        topics += "a0" + topic[2:]
-    if isinstance(data, str) and len(data) == _WORD_CHARACTERS and data[:2] == "0x":
-        data = "a0" + data[2:]
-    else:
-        data = data_digits(data, field="data")
-    payload = "94" + address[2:] + list_prefix(len(topics)) + topics + data
-    return list_prefix(len(payload)) + payload
+    address, topics, data = log.get("address"), log.get("topics"), log.get("data")
+    if isinstance(topics, list) and len(topics) == _TRANSFER_TOPICS:
+        # Nearly all logs are shaped as an ERC-20 transfer, and no other lines run as often.
+        first, second, third = topics
+        if (
+            isinstance(address, str)
+            and isinstance(first, str)
+            and isinstance(second, str)
+            and isinstance(third, str)
+            and isinstance(data, str)
+            and len(address) == _ADDRESS_CHARACTERS
+            and len(first) == len(second) == len(third) == len(data) == _WORD_CHARACTERS
+            and address[:2] == first[:2] == second[:2] == third[:2] == data[:2] == "0x"
+        ):
+            return f"f89b94{address[2:]}f863a0{first[2:]}a0{second[2:]}a0{third[2:]}a0{data[2:]}"
+    words = [
+        data_digits(topic, field="topic", length=32) for topic in read_list(topics, field="topics")
+    ]
+    return list_digits(
+        data_digits(address, field="address", length=20)
+        + list_digits("".join(words))
+        + data_digits(data, field="data")
+    )
 
 
 def _check_place(header: Header, receipt: Mapping[str, Any], index: int) -> None:

@@ -1,6 +1,6 @@
 """Transfers of BILL, read only out of proven receipts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ledger.keccak import keccak256
@@ -37,36 +37,31 @@ def read_transfers(
     A log of another contract, or one that only looks like a Transfer (another number of topics,
     dirty address padding, another data length), is none.
     """
-    return tuple(_transfers(receipts, tx_hashes, token))
-
-
-def _transfers(
-    receipts: Sequence[Mapping[str, Any]], tx_hashes: Sequence[bytes], token: bytes
-) -> Iterator[Transfer]:
-    token_hex = "0x" + token.hex()
-    log_index = -1
-    for tx_index, receipt in enumerate(receipts):
+    token_hex, log_index, found = "0x" + token.hex(), -1, []
+    for tx_index, (receipt, tx_hash) in enumerate(zip(receipts, tx_hashes, strict=True)):
         for log in receipt["logs"]:
             log_index += 1
             topics = log["topics"]
-            if (
-                len(topics) != _TOPIC_COUNT
-                or topics[0].lower() != _TRANSFER_TOPIC_HEX
-                or log["address"].lower() != token_hex
-            ):
+            if len(topics) != _TOPIC_COUNT:
                 continue
-            sender, recipient, data = topics[1], topics[2], log["data"]
+            topic, sender, recipient = topics
+            if topic.lower() != _TRANSFER_TOPIC_HEX or log["address"].lower() != token_hex:
+                continue
+            data = log["data"]
             if (
                 len(data) != _WORD_CHARACTERS
                 or sender[:_PADDED] != _ADDRESS_PADDING
                 or recipient[:_PADDED] != _ADDRESS_PADDING
             ):
                 continue
-            yield Transfer(
-                log_index,
-                tx_index,
-                tx_hashes[tx_index],
-                bytes.fromhex(sender[_PADDED:]),
-                bytes.fromhex(recipient[_PADDED:]),
-                Units(int(data, 16)),
+            found.append(
+                Transfer(
+                    log_index,
+                    tx_index,
+                    tx_hash,
+                    bytes.fromhex(sender[_PADDED:]),
+                    bytes.fromhex(recipient[_PADDED:]),
+                    Units(int(data, 16)),
+                )
             )
+    return tuple(found)

@@ -113,7 +113,7 @@ transfer = Table(
     # No foreign key to block: looking each row's block up costs history a tenth of its speed, and
     # both are written out of the same proven block. `replay-check` looks for orphans.
     CheckConstraint("amount >= 0", name="transfer_amount_check"),
-    Index("transfer_tx_hash", "chain_id", "tx_hash"),
+    Index("transfer_tx_hash", "tx_hash", postgresql_using="hash"),
     Index(
         "transfer_supply",
         "chain_id",

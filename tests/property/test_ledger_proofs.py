@@ -1,5 +1,6 @@
 """A block is accepted exactly as it was committed, and never when anything committed differs."""
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -295,6 +296,23 @@ def test_refuses_log_indexes_that_are_double_missing_or_removed(vector: BlockVec
             expect_refused(put(vector, (*at, "logIndex"), next_number), "log_index")
             expect_refused(without(vector, (*at, "logIndex")), "field_malformed")
             expect_refused(put(vector, (*at, "removed"), "yes"), "log_removed")
+
+
+@pytest.mark.parametrize(
+    ("shorter", "longer"), [("address", 0), (0, 1), (1, 2), (2, "data"), ("data", 2)]
+)
+def test_refuses_digits_that_moved_from_a_field_of_a_transfer_to_the_next(
+    shorter: str | int, longer: str | int
+) -> None:
+    """Joined they are the same digits, so that no hash would tell."""
+    vector = deepcopy(next(one for one in RECORDED if any(item["logs"] for item in one.receipts)))
+    logs = (log for receipt in vector.receipts for log in receipt["logs"])
+    log = next(log for log in logs if len(log["topics"]) == 3)
+    fields = {"address": log, "data": log, 0: log["topics"], 1: log["topics"], 2: log["topics"]}
+    taken, given_to = fields[shorter][shorter], fields[longer][longer]
+    fields[shorter][shorter] = taken[:-2]
+    fields[longer][longer] = "0x" + taken[-2:] + given_to[2:]
+    expect_refused(vector, "field_malformed")
 
 
 @named([vector for vector in COMPLETE if len(vector.block["transactions"]) > 1])
