@@ -36,9 +36,9 @@ async def look(
     if receipt is not None and receipt.succeeded:
         return _seen(SubmissionStatus.INCLUDED, receipt, head)
     if await is_used(node, submission.token, submission.owner, submission.authorization_nonce):
-        foreign = await _look_for_foreign(node, submission, head, receipt)
-        if foreign is not None:
-            return foreign
+        found = await _look_for_use(node, submission, transactions, head, receipt)
+        if found is not None:
+            return found
     elif receipt is None and head.timestamp >= submission.valid_before:
         # Every later block is later still, so none can take it.
         is_final = head.finalized_timestamp >= submission.valid_before
@@ -66,12 +66,17 @@ def _seen(status: SubmissionStatus, receipt: Receipt, head: Head) -> Sight:
     )
 
 
-async def _look_for_foreign(
-    node: RelayNode, submission: StoredSubmission, head: Head, ours: Receipt | None
+async def _look_for_use(
+    node: RelayNode,
+    submission: StoredSubmission,
+    transactions: Sequence[RelayTransaction],
+    head: Head,
+    reverted: Receipt | None,
 ) -> Sight | None:
-    """The transaction of somebody else that used or cancelled the authorisation, if it is found.
+    """The transaction that used or cancelled the authorisation, if it is found.
 
     Anybody who sees a signature in the mempool may broadcast it first; that pays the order too.
+    It is our own all the same when its block came after we had asked for our receipts.
     """
     used = event_topic(billcoin.artifact(), "AuthorizationUsed")
     cancelled = event_topic(billcoin.artifact(), "AuthorizationCanceled")
@@ -83,15 +88,20 @@ async def _look_for_foreign(
     first = max(0, submission.seen_number - _REORGANISATION_BLOCKS)
     logs = await node.logs(submission.token, topics, first_number=first)
     for log in logs:
+        tx_hash = read_data(log.get("transactionHash"), field="transactionHash", length=32)
+        is_ours = any(one.tx_hash == tx_hash for one in transactions)
+        receipt = await node.receipt(tx_hash) if is_ours else None
+        if receipt is not None:
+            return _seen(SubmissionStatus.INCLUDED, receipt, head)
         is_cancelled = log.get("topics", [None])[0] == to_hex(cancelled)
         number = read_quantity(log.get("blockNumber"), field="blockNumber")
         return Sight(
             SubmissionStatus.CANCELLED if is_cancelled else SubmissionStatus.INCLUDED,
-            tx_hash=read_data(log.get("transactionHash"), field="transactionHash", length=32),
-            is_foreign=True,
+            tx_hash=tx_hash,
+            is_foreign=not is_ours,
             block_number=number,
             block_hash=read_data(log.get("blockHash"), field="blockHash", length=32),
-            cost_wei=None if ours is None else ours.cost_wei,
+            cost_wei=None if reverted is None else reverted.cost_wei,
             is_final=number <= head.finalized_number,
         )
     return None

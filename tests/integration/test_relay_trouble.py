@@ -25,6 +25,7 @@ from relay_scene import (
 from devnet.dev_accounts import dev_account
 from ledger.json_hex import to_hex
 from ledger.order import Status
+from oracle_api.relay.node import Receipt, RelayNode
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -69,6 +70,28 @@ async def test_whatever_the_node_answers_the_same_bytes_land_once(
     assert await scene.relayer_nonce() == before + 1
     assert await scene.signed_count(answer["relayId"]) == 1
     assert len(set(proxy.sent)) == 1
+
+
+async def test_a_block_between_two_questions_of_the_watch_is_the_relay_s_own(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks for the receipt, the block comes, and the authorisation is found used."""
+    order, asked = await scene.client.order(), RelayNode.receipt
+    async with scene.without_mining():
+        _, answer = await scene.submit(scene.sign(order))
+        sent = answer["txHash"]
+
+        async def answer_and_mine(node: RelayNode, tx_hash: bytes) -> Receipt | None:
+            found = await asked(node, tx_hash)
+            if found is None and to_hex(tx_hash) == sent:
+                await scene.market.mine()
+            return found
+
+        monkeypatch.setattr(RelayNode, "receipt", answer_and_mine)
+        landed = await scene.until(answer["relayId"], "included")
+    assert (landed["landedBy"], landed["txHash"]) == ("relayer", sent)
+    cost = "SELECT cost_wei FROM relay_submission WHERE id = $1"
+    assert await scene.market.ledger.fetchval(cost, answer["relayId"]) > 0
 
 
 async def test_a_node_without_a_pending_block_is_asked_about_its_newest(
@@ -141,6 +164,12 @@ async def test_what_a_reorganisation_drops_is_sent_again(scene: Scene) -> None:
     await scene.until_paid(answer["relayId"])
     assert await scene.transfers_to(order) == 1
     assert await scene.signed_count(answer["relayId"]) == 1
+
+    async def is_sure() -> bool:
+        return (await scene.client.call("GET", "/readyz"))[0] == 200
+
+    # Just after it no node has agreed with the new branch yet, and nothing else is taken over.
+    await wait_for(is_sure, "an oracle that is sure again")
 
 
 async def test_a_nonce_that_was_used_elsewhere_is_made_up_for(scene: Scene) -> None:
