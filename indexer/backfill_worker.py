@@ -14,6 +14,8 @@ from ledger.block import ProvenBlock, prove_block
 from ledger.errors import TransientError
 from ledger.store.bulk_rows import ProvenRange, proven_range
 
+_NICENESS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class RangeTask:
@@ -45,6 +47,8 @@ def enter_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     # A proof makes a million short-lived objects and no cycles: looking for some costs a tenth.
     gc.disable()
+    # What they wait for, node and database, often shares their processors, as do who serve tills.
+    os.nice(_NICENESS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
