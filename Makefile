@@ -61,8 +61,8 @@ clean: ## remove everything that setup, tests and demos made here
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Twice as many as two processors: many tests wait for blocks or for time to pass.
-TEST_PROCESSES ?= 4
+# One more than two processors: many tests wait for blocks or for time to pass.
+TEST_PROCESSES ?= 3
 
 test: setup $(PARTNER_READY) lint types ## lint, types and every test; ARGS="-k name" chooses
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal --cov --cov-report= $(ARGS)

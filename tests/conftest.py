@@ -18,7 +18,7 @@ from devnet.postgres import postgres_server
 from migrations import upgrade
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's folder for what lies in memory
-MEMORY_NEEDED_BYTES = 4 * 1024**3
+MEMORY_NEEDED_BYTES = 2 * 1024**3
 
 
 def _has_room_in_memory() -> bool:

@@ -28,6 +28,7 @@ SECONDS_OF_LONG_MODULES = {
     "test_standby": 31,
     "test_webhook_deliveries": 31,
     "test_access_accounts": 30,
+    "test_oracle_examples": 28,
     "test_refunds": 27,
     "test_contracts_artifacts": 26,
     "test_history_audit": 26,
