@@ -246,6 +246,7 @@ async def test_the_process_serves_logs_json_and_stops_with_open_streams(ledger: 
     (starting,) = [line for line in logged if line["event"] == "starting"]
     assert starting["storeId"] == "cafeteria"
     assert ledger.url not in json.dumps(logged)
+    await ledger.observe()  # starting may take longer than an observation is believed
     async with aiohttp.ClientSession() as session:
         oracle = create_oracle(settings)
         client = Client(base, session, oracle, server_module.server_for(oracle, settings))
