@@ -33,7 +33,7 @@ from ledger.store.pool import Connection, connect
 from ledger.units import Sen, Units
 
 BILL = 10**18
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 
 
 @dataclass

@@ -178,7 +178,8 @@ async def test_a_nonce_that_was_used_elsewhere_is_made_up_for(scene: Scene) -> N
     async with scene.without_mining():
         nonce = await scene.relayer_nonce()
         await node.call("anvil_setNextBlockBaseFeePerGas", hex(10**9))
-        _, answer = await scene.submit(scene.sign(order))
+        status, answer = await scene.submit(scene.sign(order))
+        assert status == 202, answer
         signed = RELAYER.sign_transaction(
             {
                 "type": 2,
