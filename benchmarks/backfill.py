@@ -28,8 +28,7 @@ async def measure_backfill() -> list[Figure]:
 
     Node, Postgres (durable) and indexer share the machine's processors. The time counts from
     before the worker processes start until the last block is committed. The floor fetches the
-    same answers and looks at none. Fewer blocks with
-    `BILLCOIN_BENCH_BLOCKS`.
+    same answers and looks at none. Fewer blocks with `BILLCOIN_BENCH_BLOCKS`.
     """
     blocks = int(os.environ.get(_BLOCKS_VARIABLE, BLOCKS))
     async with AsyncExitStack() as exits:

@@ -80,7 +80,8 @@ def encode_receipt(receipt: Mapping[str, Any]) -> bytes:
 def _log_digits(log: Mapping[str, Any]) -> str:
     address, topics, data = log.get("address"), log.get("topics"), log.get("data")
     if isinstance(topics, list) and len(topics) == _TRANSFER_TOPICS:
-        # Nearly all logs are shaped as an ERC-20 transfer, and no other lines run as often.
+        # Nearly all logs are shaped as an ERC-20 transfer, and no other lines run as often: a list
+        # of 155 bytes (f89b) with the address (94), 99 bytes of topics (f863) and a word of data.
         first, second, third = topics
         if (
             isinstance(address, str)

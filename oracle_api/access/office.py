@@ -66,25 +66,20 @@ class Office:
 
     def invalid(self, code: str, message: str) -> DeniedError:
         """Credentials that are not, or no longer, good."""
-        text = f"{message}; ask {self.words}"
-        return DeniedError(code, text, contact=self.document, challenge=_INVALID)
+        return self._denied(code, message, challenge=_INVALID)
 
     def wrong(self) -> DeniedError:
         """A sign-in that failed: the same words whether name, password or account is at fault."""
-        message = f"name or password is wrong, or the account is disabled; ask {self.words}"
-        return DeniedError(
-            "credentials_wrong", message, contact=self.document, challenge=_CHALLENGE
-        )
+        message = "name or password is wrong, or the account is disabled"
+        return self._denied("credentials_wrong", message, challenge=_CHALLENGE)
 
     def forbidden(self, code: str, message: str) -> DeniedError:
         """Good credentials that may not do this."""
-        text = f"{message}; ask {self.words}"
-        return DeniedError(code, text, contact=self.document, challenge=_INSUFFICIENT)
+        return self._denied(code, message, challenge=_INSUFFICIENT)
 
     def refused(self, code: str, message: str, *, param: str | None = None) -> DeniedError:
         """An account, or something of one, that is not there or cannot be so."""
-        text = f"{message}; ask {self.words}"
-        return DeniedError(code, text, contact=self.document, param=param)
+        return self._denied(code, message, param=param)
 
     def busy(self) -> SignInBusyError:
         """More sign-ins at once than are looked at."""
@@ -99,6 +94,12 @@ class Office:
             contact=self.document,
             retry_after_seconds=retry_after_seconds,
         )
+
+    def _denied(
+        self, code: str, message: str, *, challenge: bytes = b"", param: str | None = None
+    ) -> DeniedError:
+        text = f"{message}; ask {self.words}"
+        return DeniedError(code, text, contact=self.document, challenge=challenge, param=param)
 
 
 def office_of(settings: AccessSettings) -> Office:

@@ -15,7 +15,7 @@ from ledger.errors import LedgerError, RejectedError
 from ledger.store.accounts import StoredAccount, list_accounts, read_account_by_name
 from ledger.store.api_keys import list_api_keys
 from ledger.store.pool import DATABASE_AWAY, Connection, connect
-from oracle_api.access.office import Office, office_of
+from oracle_api.access.office import office_of
 from oracle_api.access.passwords import Passwords
 from oracle_api.access.principal import Role, Scope
 from oracle_api.access.settings import AccessSettings
@@ -76,9 +76,9 @@ def create(
         made = await service.make(
             connection,
             OFFICE_COMMAND,
-            name=read_name(name, _office()),
+            name=read_name(name, service.office),
             roles=role,
-            store_id=read_store(store, _office()),
+            store_id=read_store(store, service.office),
             password_hash=password_hash,
         )
         return account_document(made.account)
@@ -146,7 +146,7 @@ def set_roles(
             OFFICE_COMMAND,
             account.id,
             roles=role,
-            store_id=read_store(store, _office()),
+            store_id=read_store(store, service.office),
         )
         return account_document(changed)
 
@@ -235,7 +235,9 @@ async def _find(connection: Connection, service: AccountService, who: str) -> St
 def _run(database_url: str, work: Work) -> dict[str, Any]:
     """Do the work in one transaction; what is refused or away is told in a sentence."""
     settings = AccessSettings()
-    service = AccountService(_office(), time.time, is_test=settings.api_key_kind == "test")
+    service = AccountService(
+        office_of(settings), time.time, is_test=settings.api_key_kind == "test"
+    )
 
     async def run() -> dict[str, Any]:
         async with _connected(database_url) as connection, connection.transaction():
@@ -260,10 +262,6 @@ async def _connected(database_url: str) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-def _office() -> Office:
-    return office_of(AccessSettings())
-
-
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
@@ -271,7 +269,7 @@ def _password(*, from_stdin: bool) -> str:
 
 
 def _hashed(password: str) -> str:
-    passwords = Passwords(_office())
+    passwords = Passwords(office_of(AccessSettings()))
     try:
         passwords.check_new(password)
         return passwords.hash_now(password)

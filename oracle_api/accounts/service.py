@@ -86,7 +86,7 @@ class AccountService:
         is_test: bool,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        self._office = office
+        self.office = office
         self._clock = clock
         self._is_test = is_test
         self._random_bytes = random_bytes
@@ -114,7 +114,7 @@ class AccountService:
             new = NewAccount(claimed.id, name, roles, store_id, password_hash, now)
             if not await insert_account(connection, new):
                 message = "there is an account of that name already"
-                raise self._office.refused("account_name_taken", message, param="name")
+                raise self.office.refused("account_name_taken", message, param="name")
             details = {"name": name, "roles": ",".join(sorted(roles)), "storeId": store_id}
             await self._record(connection, actor, "account.created", claimed.id, details)
         account = await self.existing(connection, claimed.id)
@@ -130,7 +130,7 @@ class AccountService:
             found = await read_account(connection, account_id)
             if found is not None:
                 return found
-        raise self._office.refused("account_not_found", "there is no such account")
+        raise self.office.refused("account_not_found", "there is no such account")
 
     async def set_enabled(
         self, connection: Connection, actor: Actor, account_id: str, *, is_enabled: bool
@@ -212,7 +212,7 @@ class AccountService:
             return MadeApiKey(None, await self._key(connection, account_id, claimed.id))
         if await count_good_api_keys(connection, account_id, now=now) >= MAX_GOOD_KEYS:
             message = f"an account has at most {MAX_GOOD_KEYS} API keys; revoke one"
-            raise self._office.refused("too_many_api_keys", message)
+            raise self.office.refused("too_many_api_keys", message)
         secret, expires_at = make_api_key(is_test=self._is_test), now + timedelta(days=days)
         new = NewApiKey(
             id=claimed.id,
@@ -253,11 +253,11 @@ class AccountService:
     def _check_store(self, roles: Collection[Role], store_id: str | None) -> None:
         if Role.TILL in roles and store_id is None:
             message = "a till belongs to a store"
-            raise self._office.refused("store_needed", message, param="storeId")
+            raise self.office.refused("store_needed", message, param="storeId")
 
     async def _keep_an_admin(self, connection: Connection, account_id: str) -> None:
         if await is_last_admin(connection, account_id):
-            raise self._office.refused(
+            raise self.office.refused(
                 "last_admin",
                 "without this account no admin could sign in any more: let another be one first",
             )
@@ -267,7 +267,7 @@ class AccountService:
             found = await read_api_key(connection, account_id, key_id)
             if found is not None:
                 return found
-        raise self._office.refused("api_key_not_found", "the account has no such API key")
+        raise self.office.refused("api_key_not_found", "the account has no such API key")
 
     async def _record(
         self,
