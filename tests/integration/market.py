@@ -142,7 +142,7 @@ class Market:
         return await self._send(DEPLOYER_INDEX, token_calls.mint(recipient, Units(units)))
 
     async def pay(self, recipient: bytes, units: int, *, payer: int = DEPLOYER_INDEX) -> bytes:
-        """Transfer BILL, in a block of its own on a chain that mines at once."""
+        """Transfer BILL, in a block of its own."""
         return await self._send(payer, token_calls.transfer(recipient, Units(units)))
 
     async def mine(self, count: int = 1) -> None:
@@ -154,12 +154,15 @@ class Market:
         await self.node.call("anvil_reorg", depth, [])
 
     async def _send(self, sender: int, data: bytes) -> bytes:
-        return await send(
+        """Send it and wait for its block, which the node makes after it has answered."""
+        tx_hash = await send(
             self.node,
             dev_account(sender),
             Message(self.manifest.deployment.token, data),
             chain_id=self.manifest.deployment.chain_id,
         )
+        await self.node.receipt(tx_hash)
+        return tx_hash
 
 
 async def wait_for(condition: Callable[[], Awaitable[bool]], what: str) -> None:

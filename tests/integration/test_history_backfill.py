@@ -243,6 +243,8 @@ async def test_a_lie_in_one_receipt_stops_before_its_block(
     await market.mine(80)
     await market.pay(b"\x01" * 20, BILL)
     lied_about = await market.head_number()
+    honest = await market.node.call("eth_getBlockReceipts", hex(lied_about))
+    assert [len(receipt["logs"]) for receipt in honest] == [1]  # there is something to lie about
     await market.mine(80)
 
     def lie(_: Any, answers: Any) -> Any:
