@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from eth_account import Account
 from typer.testing import CliRunner
 
@@ -20,7 +21,6 @@ from devnet import keystore
 from devnet.__main__ import app
 from devnet.anvil import Chain
 from devnet.node import open_node
-from devnet.ports import free_port
 from devnet.token_calls import balance
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
@@ -214,7 +214,6 @@ def test_gasless_and_relayer_go_together(shell: Shell) -> None:
 
 async def test_the_oracle_is_asked_for_the_verdict(shell: Shell, student: str) -> None:
     asked = []
-    port = free_port()
 
     async def validate(request: web.Request) -> web.Response:
         asked.append((await request.json(), request.headers.get("Prefer")))
@@ -222,12 +221,9 @@ async def test_the_oracle_is_asked_for_the_verdict(shell: Shell, student: str) -
 
     application = web.Application()
     application.router.add_post("/api/v1/payments/validate", validate)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    options = ("--name", "student", "--yes", "--oracle", f"http://127.0.0.1:{port}")
-    paid = await asyncio.to_thread(shell.json, "wallet", "pay", shell.uri(), *options)
-    await runner.cleanup()
+    async with TestServer(application) as server:
+        options = ("--name", "student", "--yes", "--oracle", f"http://127.0.0.1:{server.port}")
+        paid = await asyncio.to_thread(shell.json, "wallet", "pay", shell.uri(), *options)
     assert paid["from"] == student
     assert paid["verdict"]["valid"] is True
     assert asked == [({"txHash": paid["txHash"], "expectedAmount": "0.25"}, "wait=10")]

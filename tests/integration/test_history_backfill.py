@@ -194,8 +194,10 @@ async def proxied(market: Market, change: Callable[[Any, Any], Any]) -> AsyncIte
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        await runner.cleanup()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
 
 
 async def test_a_node_that_takes_small_batches_or_none_is_asked_so(market: Market) -> None:
