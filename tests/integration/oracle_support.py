@@ -359,3 +359,10 @@ async def until_all_is_told(client: Client, ledger: Ledger) -> None:
     """Wait until the oracle has read the journal to its end."""
     last_seq = await ledger.connection.fetchval("SELECT last_seq FROM journal")
     await until(lambda: client.oracle.hub.tail and client.oracle.hub.tail.last_seq == last_seq)
+
+
+async def order_singly(client: Client, ledger: Ledger, count: int) -> None:
+    """Make orders, each told before the next: what comes together is also forgotten together."""
+    for _ in range(count):
+        await client.order()
+        await until_all_is_told(client, ledger)

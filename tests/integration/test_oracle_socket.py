@@ -17,6 +17,7 @@ from oracle_support import (
     Client,
     Ledger,
     Pay,
+    order_singly,
     served,
     settings_for,
     tx,
@@ -118,8 +119,7 @@ async def test_a_returning_client_is_told_only_what_it_missed(
 
 async def test_who_cannot_be_told_everything_gets_a_new_snapshot(ledger: Ledger) -> None:
     async with oracle(ledger, tail_events=2, replay_events=2) as client:
-        for _ in range(5):
-            await client.order()
+        await order_singly(client, ledger, 5)
         for last_id, reason in (("1", "too_old"), ("99", "future_id"), ("x", "unknown_id")):
             async with follow(client, f"?lastEventId={last_id}") as returning:
                 resync, snapshot = await returning.take(2)

@@ -12,6 +12,7 @@ from oracle_support import (
     Client,
     Ledger,
     Pay,
+    order_singly,
     served,
     settings_for,
     tx,
@@ -123,8 +124,7 @@ async def test_who_cannot_be_told_everything_gets_a_new_snapshot(
     ledger: Ledger, last_id: str, reason: str
 ) -> None:
     async with oracle(ledger, tail_events=2, replay_events=2, lag_events=100) as client:
-        for _ in range(6):
-            await client.order()
+        await order_singly(client, ledger, 6)
         async with client.stream(last_id=last_id) as stream:
             resync, snapshot = await stream.take(2)
             assert (resync.event, resync.data) == ("resync", {"reason": reason})
