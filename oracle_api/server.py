@@ -39,11 +39,17 @@ _HEAD_TOO_LARGE = (
 log = structlog.get_logger()
 
 
+class _HeadTooLargeError(Exception):
+    """The head has ended, and is larger than we take."""
+
+
 class BoundedHttpProtocol(HttpToolsProtocol):
     """One connection, which may neither send an endless head nor take for ever to send it."""
 
     _head_bytes = 0
     _is_head_open = True
+    _may_end_large_head = False
+    _has_large_head = False
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -53,12 +59,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a head that has not ended."""
+        self._may_end_large_head = self._head_bytes + len(data) > MAX_HEAD_BYTES
         super().data_received(data)
         if self._is_head_open and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self.transport.write(_HEAD_TOO_LARGE)
-                self.transport.close()
+                self._refuse_head()
             elif self._head_timer is None:
                 self._head_timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, self.transport.close)
 
@@ -69,10 +75,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.scope[ABORT] = self.transport.abort  # type: ignore[typeddict-unknown-key]
 
     def on_headers_complete(self) -> None:
-        """The head has ended."""
+        """The head has ended; one that has come in large pieces is measured now."""
         self._is_head_open = False
         self._stop_timer()
+        if self._may_end_large_head and self._measured_head_bytes() > MAX_HEAD_BYTES:
+            self._has_large_head = True
+            raise _HeadTooLargeError  # which ends the parsing
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what could not be parsed, or need not be."""
+        if self._has_large_head:
+            self._refuse_head()
+        else:
+            super().send_400_response(msg)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is left to time."""
@@ -83,6 +99,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def is_write_paused(self) -> bool:
         """Whether so much waits for the client that nothing more is written."""
         return self.flow.write_paused
+
+    def _refuse_head(self) -> None:
+        self.transport.write(_HEAD_TOO_LARGE)
+        self.transport.close()
+
+    def _measured_head_bytes(self) -> int:
+        return len(self.url) + sum(len(b": \r\n") + len(n) + len(v) for n, v in self.headers)
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:
