@@ -1,6 +1,9 @@
 # The images of BillCoin Pay: `billcoin` holds every command, `chain` the local chain.
 # docker-compose.yml says which command each process runs.
 FROM python:3.11-slim AS build
+# For ledger/compiled; the images that run have no compiler.
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY requirements.lock pyproject.toml ./
 RUN python -m venv /opt/billcoin \

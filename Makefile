@@ -20,12 +20,13 @@ help: ## show this list
 
 setup: $(PYTHON_READY) $(NODE_READY) ## create .venv and install what the locks name
 
-$(PYTHON_READY): requirements.lock pyproject.toml
+$(PYTHON_READY): requirements.lock pyproject.toml $(wildcard ledger/compiled/*)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=python3.12 or the like") if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing Python packages (about a minute the first time) ..."
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'import ledger._usual' 2>/dev/null || echo "ledger/compiled could not be compiled (is there a C compiler, are Python's headers installed?): all works, history is taken in more slowly"
 	@touch $@
 
 # The machine's Node.js when it is new enough, else the one that came with the Python packages,
@@ -59,6 +60,7 @@ pos: setup ## a devnet on real proof of stake, in the background; ARGS="--nodes 
 clean: ## remove everything that setup, tests and demos made here
 	rm -rf $(VENV) devnet/node_modules devnet/pos/*/node_modules tests/javascript/node_modules .billcoin artefacts build dist *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* htmlcov
+	rm -f ledger/_usual.*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One more than two processors: many tests wait for blocks or for time to pass.

@@ -1,60 +1,49 @@
 """A block header, accepted only when it hashes to the hash that was asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 from ledger.json_hex import UnprovenError, read_data, read_quantity
 from ledger.keccak import keccak256
-from ledger.rlp_digits import (
-    DataField,
-    data_digits,
-    data_field,
-    field_digits,
-    from_digits,
-    list_digits,
-    quantity_digits,
-)
+from ledger.rlp_digits import data_digits, from_digits, list_digits, quantity_digits
+from ledger.usual import ANY_LENGTH, QUANTITY, encode_fields
 
 # No real chain comes near; beyond it a header could be proven and yet not be stored.
 _PLACE_LIMIT = 2**63
 
-_EXTRA_DATA = "extraData"
-
-# In the order in which the header hashes them: data of a fixed length, or the name of a quantity.
-_FRONTIER_FIELDS: tuple[DataField | str, ...] = (
-    data_field("parentHash", 32),
-    data_field("sha3Uncles", 32),
-    data_field("miner", 20),
-    data_field("stateRoot", 32),
-    data_field("transactionsRoot", 32),
-    data_field("receiptsRoot", 32),
-    data_field("logsBloom", 256),
-    "difficulty",
-    "number",
-    "gasLimit",
-    "gasUsed",
-    "timestamp",
-    _EXTRA_DATA,  # of any length
-    data_field("mixHash", 32),
-    data_field("nonce", 8),
+# In the order in which the header hashes them: each field's name, and its length or kind.
+_FRONTIER_FIELDS = (
+    ("parentHash", 32),
+    ("sha3Uncles", 32),
+    ("miner", 20),
+    ("stateRoot", 32),
+    ("transactionsRoot", 32),
+    ("receiptsRoot", 32),
+    ("logsBloom", 256),
+    ("difficulty", QUANTITY),
+    ("number", QUANTITY),
+    ("gasLimit", QUANTITY),
+    ("gasUsed", QUANTITY),
+    ("timestamp", QUANTITY),
+    ("extraData", ANY_LENGTH),
+    ("mixHash", 32),
+    ("nonce", 8),
 )
 
 # What each fork appended.
-_FORK_FIELDS: tuple[tuple[DataField | str, ...], ...] = (
-    ("baseFeePerGas",),  # London, EIP-1559
-    (data_field("withdrawalsRoot", 32),),  # Shanghai, EIP-4895
+_FORK_FIELDS: tuple[tuple[tuple[str, int], ...], ...] = (
+    (("baseFeePerGas", QUANTITY),),  # London, EIP-1559
+    (("withdrawalsRoot", 32),),  # Shanghai, EIP-4895
     (  # Cancun, EIP-4844 and EIP-4788
-        "blobGasUsed",
-        "excessBlobGas",
-        data_field("parentBeaconBlockRoot", 32),
+        ("blobGasUsed", QUANTITY),
+        ("excessBlobGas", QUANTITY),
+        ("parentBeaconBlockRoot", 32),
     ),
-    (data_field("requestsHash", 32),),  # Prague, EIP-7685
+    (("requestsHash", 32),),  # Prague, EIP-7685
 )
-_FORK_NAMES = tuple(
-    field.name if isinstance(field, DataField) else field for fork in _FORK_FIELDS for field in fork
-)
+_FORK_NAMES = tuple(name for fork in _FORK_FIELDS for name, _ in fork)
 # A header has all of a fork's fields, or none of that and later forks: their count tells the fork.
 _FIELDS_BY_COUNT = {
     len(appended): _FRONTIER_FIELDS + appended for appended in accumulate(_FORK_FIELDS, initial=())
@@ -97,8 +86,8 @@ def prove_header(block: Mapping[str, Any], *, expected_hash: bytes | None = None
         hash=claimed,
         parent_hash=read_data(block["parentHash"], field="parentHash", length=32),
         timestamp=_read_place(block, "timestamp"),
-        transactions_root=read_data(block["transactionsRoot"], field="transactionsRoot"),
-        receipts_root=read_data(block["receiptsRoot"], field="receiptsRoot"),
+        transactions_root=read_data(block["transactionsRoot"], field="transactionsRoot", length=32),
+        receipts_root=read_data(block["receiptsRoot"], field="receiptsRoot", length=32),
     )
 
 
@@ -113,19 +102,17 @@ def encode_header(block: Mapping[str, Any]) -> bytes:
     fields = _FIELDS_BY_COUNT.get(count)
     if fields is None or not all(there[:count]):
         raise UnprovenError("header_fields", "some fields of a fork are there and some are not")
-    return from_digits(list_digits("".join(_digits(block, fields))))
+    usual = encode_fields(block, fields)
+    if usual is not None:
+        return usual
+    digits = [_digits(block.get(name), name, kind) for name, kind in fields]
+    return from_digits(list_digits("".join(digits)))
 
 
-def _digits(block: Mapping[str, Any], fields: Sequence[DataField | str]) -> list[str]:
-    parts = []
-    for field in fields:
-        if isinstance(field, DataField):
-            parts.append(field_digits(block, field))
-        elif field == _EXTRA_DATA:
-            parts.append(data_digits(block.get(field), field=field))
-        else:
-            parts.append(quantity_digits(block.get(field), field=field))
-    return parts
+def _digits(value: Any, name: str, kind: int) -> str:
+    if kind == QUANTITY:
+        return quantity_digits(value, field=name)
+    return data_digits(value, field=name, length=None if kind == ANY_LENGTH else kind)
 
 
 def _read_place(block: Mapping[str, Any], name: str) -> int:

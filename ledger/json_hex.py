@@ -3,6 +3,7 @@
 from typing import Any
 
 from ledger.errors import TransientError
+from ledger.usual import decode_data
 
 
 class UnprovenError(TransientError):
@@ -24,6 +25,8 @@ def read_data(value: Any, *, field: str, length: int | None = None) -> bytes:
     Raises:
         UnprovenError: `field_malformed`.
     """
+    if length is not None and (usual := decode_data(value, length)) is not None:
+        return usual
     if not isinstance(value, str) or value[:2] != "0x":
         raise UnprovenError("field_malformed", f"{field} is not hex data")
     try:

@@ -6,17 +6,10 @@ from typing import Any
 from ledger.header import Header
 from ledger.json_hex import UnprovenError, read_data, read_list, read_quantity
 from ledger.ordered_trie import ordered_trie_root
-from ledger.rlp_digits import (
-    data_digits,
-    from_digits,
-    list_digits,
-    quantity_digits,
-)
+from ledger.rlp_digits import data_digits, from_digits, list_digits, quantity_digits
+from ledger.usual import encode_receipt as encode_usual_receipt
 
 _TYPE_LIMIT = 0x7F
-_ADDRESS_CHARACTERS = 2 + 2 * 20
-_WORD_CHARACTERS = 2 + 2 * 32
-_TRANSFER_TOPICS = 3
 
 
 def prove_receipts(header: Header, receipts: Sequence[Mapping[str, Any]]) -> None:
@@ -60,6 +53,16 @@ def encode_receipt(receipt: Mapping[str, Any]) -> bytes:
     Raises:
         UnprovenError: `field_malformed`.
     """
+    payload = encode_usual_receipt(receipt)
+    if payload is None:
+        payload = from_digits(_receipt_digits(receipt))
+    kind = read_quantity(receipt.get("type", "0x0"), field="type")
+    if kind > _TYPE_LIMIT:
+        raise UnprovenError("field_malformed", "type is out of range")
+    return payload if kind == 0 else bytes((kind,)) + payload
+
+
+def _receipt_digits(receipt: Mapping[str, Any]) -> str:
     root = receipt.get("root")
     outcome = (
         quantity_digits(receipt.get("status"), field="status")
@@ -70,44 +73,25 @@ def encode_receipt(receipt: Mapping[str, Any]) -> bytes:
     gas = quantity_digits(receipt.get("cumulativeGasUsed"), field="cumulativeGasUsed")
     bloom = data_digits(receipt.get("logsBloom"), field="logsBloom", length=256)
     log_digits = list_digits("".join([_log_digits(log) for log in logs]))
-    payload = from_digits(list_digits(outcome + gas + bloom + log_digits))
-    kind = read_quantity(receipt.get("type", "0x0"), field="type")
-    if kind > _TYPE_LIMIT:
-        raise UnprovenError("field_malformed", "type is out of range")
-    return payload if kind == 0 else bytes((kind,)) + payload
+    return list_digits(outcome + gas + bloom + log_digits)
 
 
 def _log_digits(log: Mapping[str, Any]) -> str:
-    address, topics, data = log.get("address"), log.get("topics"), log.get("data")
-    if isinstance(topics, list) and len(topics) == _TRANSFER_TOPICS:
-        # Nearly all logs are shaped as an ERC-20 transfer, and no other lines run as often: a list
-        # of 155 bytes (f89b) with the address (94), 99 bytes of topics (f863) and a word of data.
-        first, second, third = topics
-        if (
-            isinstance(address, str)
-            and isinstance(first, str)
-            and isinstance(second, str)
-            and isinstance(third, str)
-            and isinstance(data, str)
-            and len(address) == _ADDRESS_CHARACTERS
-            and len(first) == len(second) == len(third) == len(data) == _WORD_CHARACTERS
-            and address[:2] == first[:2] == second[:2] == third[:2] == data[:2] == "0x"
-        ):
-            return f"f89b94{address[2:]}f863a0{first[2:]}a0{second[2:]}a0{third[2:]}a0{data[2:]}"
-    words = [
-        data_digits(topic, field="topic", length=32) for topic in read_list(topics, field="topics")
-    ]
+    topics = read_list(log.get("topics"), field="topics")
+    words = [data_digits(topic, field="topic", length=32) for topic in topics]
     return list_digits(
-        data_digits(address, field="address", length=20)
+        data_digits(log.get("address"), field="address", length=20)
         + list_digits("".join(words))
-        + data_digits(data, field="data")
+        + data_digits(log.get("data"), field="data")
     )
 
 
 def _check_place(header: Header, receipt: Mapping[str, Any], index: int) -> None:
     if read_data(receipt.get("blockHash"), field="blockHash", length=32) != header.hash:
         raise UnprovenError("receipts_of_another_block", "a receipt names another block")
-    if read_quantity(receipt.get("transactionIndex"), field="transactionIndex") != index:
+    named = receipt.get("transactionIndex")
+    # The usual spelling needs no reading.
+    if named != hex(index) and read_quantity(named, field="transactionIndex") != index:
         raise UnprovenError("receipt_order", "the receipts are not in their block's order")
 
 

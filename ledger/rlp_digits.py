@@ -5,9 +5,8 @@ costs a fraction of converting each, and checks as much: a field's length is loo
 written, its digits when the whole is converted.
 """
 
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from ledger.json_hex import UnprovenError
 
@@ -53,33 +52,6 @@ def quantity_digits(value: Any, *, field: str) -> str:
     if count == _SINGLE_BYTE_DIGITS and digits < "80":
         return digits
     return _QUANTITY_PREFIXES[count] + digits
-
-
-class DataField(NamedTuple):
-    """A field of unformatted data of one length: its characters with `0x`, and what precedes it."""
-
-    name: str
-    length: int
-    characters: int
-    prefix: str
-
-
-def data_field(name: str, length: int) -> DataField:
-    """A field of `length` bytes, more than one."""
-    return DataField(name, length, 2 + 2 * length, string_prefix(2 * length))
-
-
-def field_digits(source: Mapping[str, Any], field: DataField) -> str:
-    """As `data_digits` of an object's field, in a fraction of its time where nothing is wrong.
-
-    Raises:
-        UnprovenError: `field_malformed`.
-    """
-    name, length, characters, prefix = field
-    value = source.get(name)
-    if isinstance(value, str) and len(value) == characters and value[:2] == "0x":
-        return prefix + value[2:]
-    return data_digits(value, field=name, length=length)
 
 
 def list_digits(payload: str) -> str:

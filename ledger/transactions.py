@@ -12,6 +12,7 @@ from ledger.json_hex import UnprovenError, read_data, read_list, read_quantity
 from ledger.keccak import keccak256
 from ledger.ordered_trie import ordered_trie_root
 from ledger.rlp_digits import data_digits, from_digits, list_digits, quantity_digits
+from ledger.usual import ADDRESS_OR_NONE, ANY_LENGTH, EMPTY_LIST, QUANTITY, encode_fields
 
 _SIGNATURE = ("yParity", "r", "s")
 _DYNAMIC_FEE = ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas", "to", "value")
@@ -60,7 +61,10 @@ def encode_transaction(transaction: Any) -> bytes:
     fields = _FIELDS_BY_TYPE.get(kind)
     if fields is None:
         raise UnprovenError("transaction_type", f"transaction type {kind} is not known")
-    payload = from_digits(list_digits("".join([_digits(transaction, name) for name in fields])))
+    payload = encode_fields(transaction, _USUAL_FIELDS_BY_TYPE[kind])
+    if payload is None:
+        digits = [_digits(transaction, name) for name in fields]
+        payload = from_digits(list_digits("".join(digits)))
     return payload if kind == 0 else bytes((kind,)) + payload
 
 
@@ -103,4 +107,11 @@ _ENTRY_DIGITS: dict[str, Callable[[Any], str]] = {
     "accessList": _access_digits,
     "blobVersionedHashes": _hash_digits,
     "authorizationList": _authorization_digits,
+}
+
+# Entries of lists are rare, and left to the functions above.
+_KINDS = {"to": ADDRESS_OR_NONE, "input": ANY_LENGTH} | dict.fromkeys(_ENTRY_DIGITS, EMPTY_LIST)
+_USUAL_FIELDS_BY_TYPE = {
+    kind: tuple((name, _KINDS.get(name, QUANTITY)) for name in names)
+    for kind, names in _FIELDS_BY_TYPE.items()
 }

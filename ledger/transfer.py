@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from ledger.keccak import keccak256
 from ledger.units import Units
+from ledger.usual import read_transfers as read_usual_transfers
 
 TRANSFER_TOPIC = keccak256(b"Transfer(address,address,uint256)")
 
@@ -37,6 +38,9 @@ def read_transfers(
     A log of another contract, or one that only looks like a Transfer (another number of topics,
     dirty address padding, another data length), is none.
     """
+    usual = read_usual_transfers(receipts, tx_hashes, TRANSFER_TOPIC, token, Transfer)
+    if usual is not None:
+        return tuple(usual)
     token_hex, log_index, found = "0x" + token.hex(), -1, []
     for tx_index, (receipt, tx_hash) in enumerate(zip(receipts, tx_hashes, strict=True)):
         for log in receipt["logs"]:

@@ -31,7 +31,7 @@ def log(amount: int = 5, **changes: Any) -> dict[str, Any]:
 
 
 def read(*receipts: list[dict[str, Any]]) -> tuple[Transfer, ...]:
-    hashes = [bytes([index]) * 32 for index in range(len(receipts))]
+    hashes = tuple(bytes([index]) * 32 for index in range(len(receipts)))
     return read_transfers([{"logs": logs} for logs in receipts], tx_hashes=hashes, token=TOKEN)
 
 

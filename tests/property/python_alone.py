@@ -1,0 +1,23 @@
+"""The ledger without its compiled part, which is the definition of what that part may answer."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
+
+# Where each function of `ledger.usual` is called.
+CALLED = (
+    "ledger.header.encode_fields",
+    "ledger.json_hex.decode_data",
+    "ledger.receipts.encode_usual_receipt",
+    "ledger.transactions.encode_fields",
+    "ledger.transfer.read_usual_transfers",
+)
+
+
+@contextmanager
+def python_alone() -> Iterator[None]:
+    """Nothing is usual for the length of the block."""
+    with ExitStack() as exits:
+        for name in CALLED:
+            exits.enter_context(patch(name, lambda *_: None))
+        yield
