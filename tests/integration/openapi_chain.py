@@ -109,9 +109,9 @@ async def without_gas(stage: ChainStage) -> str:
     body = scene.sign(order)
     await stage.expect("POST", SUBMIT, 400, json=body | {"signature": "0x" + "11" * 65})
     await stage.expect("POST", SUBMIT, 404, json=body | {"orderId": "ord_" + "0" * 26})
+    second = scene.sign(order, wallet=await rich(stage))
     async with scene.without_mining():
         made = await stage.expect("POST", SUBMIT, 202, json=body, without="Prefer")
-        second = scene.sign(order, wallet=await rich(stage))
         await stage.expect("POST", SUBMIT, 409, json=second)
     shown = await scene.until(made["relayId"], "included", landedBy="relayer")
     at = {"submission_id": made["relayId"]}
