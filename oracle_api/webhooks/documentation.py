@@ -174,6 +174,9 @@ _FAILURES: Responses = {500: INTERNAL, 503: UNAVAILABLE}
 _NOT_FOUND: Responses = {
     404: problem_response("There is no such webhook", 404, "webhook_not_found", "id")
 }
+_DELETED_SINCE: Responses = {
+    404: problem_response("What this key made was deleted since", 404, "webhook_not_found", "id")
+}
 _NO_DELIVERY: Responses = {
     404: problem_response("There is no such delivery", 404, "delivery_not_found", "deliveryId")
 }
@@ -212,7 +215,9 @@ _ONE = json_response("The webhook", WEBHOOK_SCHEMA, WEBHOOK_EXAMPLE)
 _MADE = json_response("The webhook and its secret", _MADE_SCHEMA, _MADE_EXAMPLE)
 _SENT = json_response("The delivery, to be attempted at once", DELIVERY_SCHEMA, _PENDING)
 
-CREATE = _route("Make a webhook", 201, _MADE, _FULL, _WRONG_URL, _OFF) | _makes("a webhook")
+CREATE = _route("Make a webhook", 201, _MADE, _FULL, _WRONG_URL, _DELETED_SINCE, _OFF) | _makes(
+    "a webhook"
+)
 LIST = _route(
     "List webhooks",
     200,
