@@ -50,7 +50,18 @@ async def schemathesis(
     # What was tried, for `-rP`.
     tried = re.findall(r"(?:API Links: .*|\d+ generated.*|.* in [\d.]+s =)", text)
     print(f"seed {SEED}: {tried}")  # noqa: T201
+    if process.returncode:
+        # What failed comes last: of a long log perhaps only the end is kept.
+        print(failures_in(text))  # noqa: T201
     return process.returncode, text
+
+
+def failures_in(text: str) -> str:
+    """The parts that name each operation which failed, and what it answered, in lines of bounds."""
+    parts = re.findall(
+        r"^=+ (?:ERRORS|FAILURES) =+$(.*?)(?=^===|\Z)", text, re.MULTILINE | re.DOTALL
+    )
+    return "\n".join(line[:1000] for line in "".join(parts or [text]).splitlines())
 
 
 @pytest.mark.timeout(600)
@@ -76,7 +87,7 @@ async def test_everything_with_all_roles(ledger: Ledger, tmp_path: Path) -> None
             folder=tmp_path,
             own_account=person.account_id,
         )
-        assert status == 0, said
+        assert status == 0, failures_in(said)
         # Which links it follows is chance beside its seed; that it follows most is not.
         followed, known = map(int, re.findall(r"API Links: +(\d+) covered / (\d+) sel", said)[0])
         assert known >= MOST_LINKS
@@ -93,4 +104,4 @@ async def test_everything_without_credentials(ledger: Ledger, tmp_path: Path) ->
         status, said = await schemathesis(
             guarded.client.base, "--phases", "fuzzing", folder=tmp_path
         )
-        assert status == 0, said
+        assert status == 0, failures_in(said)
