@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 from people import CONTACT, OFFICE, Person, make_accounts
+from prometheus_client.parser import text_string_to_metric_families
 
 from devnet import token_calls
 from devnet.anvil import anvil
@@ -73,8 +74,22 @@ class Shop:
 
     async def stop_oracle(self) -> None:
         assert self.oracle is not None
+        await self.require_announced()
         self.stopped.append(self.oracle)
         await asyncio.to_thread(self.oracle.stop)
+
+    async def require_announced(self) -> None:
+        """Make sure that no operation has answered what its document does not announce."""
+        async with self.http.get(f"{self.url}/openapi.json") as answer:
+            paths = (await answer.json())["paths"]
+        async with self.http.get(f"{self.url}/metrics") as answer:
+            families = list(text_string_to_metric_families(await answer.text()))
+        (counted,) = (one for one in families if one.name == "billcoin_http_requests")
+        told = [one.labels for one in counted.samples if one.name.endswith("_total")]
+        assert told
+        for labels in told:
+            operation = paths.get(labels["route"], {}).get(labels["method"].lower())
+            assert operation is None or labels["status"] in operation["responses"], labels
 
     async def token_of(self, person: Person) -> str:
         """An access token, as a program of that person's would get it."""
@@ -194,6 +209,8 @@ async def open_shop(postgres_url: str, folder: Path) -> AsyncIterator[Shop]:
             office = {"Authorization": f"Bearer {await shop.token_of(OFFICE)}"}
             async with aiohttp.ClientSession(headers=office) as shop.http:
                 yield shop
+                if shop.oracle not in shop.stopped:
+                    await shop.require_announced()
         finally:
             for process in reversed(shop.started):
                 await asyncio.to_thread(process.stop)

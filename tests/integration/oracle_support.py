@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -13,6 +14,8 @@ from typing import Any
 
 import aiohttp
 import structlog
+from openapi_reader import Reader
+from openapi_witness import Witness
 from oracle_stream_reader import Stream
 
 from ledger.block import ProvenBlock
@@ -63,6 +66,12 @@ def settings_for(
         "access": "open",
     }
     return Settings(**(values | changes))
+
+
+@functools.cache
+def announcements() -> Reader:
+    """The OpenAPI document, which is the same whatever the settings and takes a second to make."""
+    return Reader(create_oracle(settings_for(ANYWHERE)).api.openapi())
 
 
 def environment_for(database_url: str) -> dict[str, str]:
@@ -328,6 +337,7 @@ async def served(
     """
     oracle = create_oracle(settings, clock=clock, stream_limits=limits)
     server = server_for(oracle, listen or settings, loop="asyncio")
+    server.config.app = witness = Witness(oracle, announcements())
     # Signals belong to pytest.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
     running = asyncio.create_task(server.serve())
@@ -341,6 +351,7 @@ async def served(
     finally:
         server.should_exit = True
         await running
+    assert not witness.unannounced, "\n".join(witness.unannounced)
 
 
 async def until_journal_is_read(client: Client) -> None:

@@ -26,7 +26,7 @@ from openapi_claims import (
     document_of,
 )
 from openapi_scenes import conflicts, open_stage, successes
-from oracle_support import ANYWHERE, Client, Ledger, served, settings_for
+from oracle_support import ANYWHERE, Client, Ledger, announcements, served, settings_for
 from test_oracle_off import CASES as OFF
 from test_oracle_off import bare
 from test_standing_orders_access import CONTRACT, signed_body
@@ -37,7 +37,6 @@ from oracle_api import request as bodies
 from oracle_api.access.attempts import BY_NAME
 from oracle_api.access.principal import Role, Scope
 from oracle_api.access.route_roles import ANYONE, BLIND_ROUTES, ROUTE_ROLES
-from oracle_api.application import create_oracle
 from oracle_api.attestations import endpoints as signers
 from oracle_api.request import MAX_BODY_BYTES
 from oracle_api.tokens import endpoints as tokens
@@ -71,7 +70,7 @@ def share_of(pair: Pair) -> str | None:
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return create_oracle(settings_for(ANYWHERE)).api.openapi()
+    return announcements().document
 
 
 @pytest.fixture

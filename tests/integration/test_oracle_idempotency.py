@@ -7,14 +7,13 @@ from typing import Any, Final
 
 import pytest
 from access_support import Guarded, Person
-from oracle_support import ANYWHERE, Ledger, Pay, settings_for, tx
+from oracle_support import Ledger, Pay, announcements, tx
 from whole_oracle import everybody, whole_oracle
 
 from ledger.store.idempotency import LOCK
 from ledger.store.pool import connect
 from oracle_api.access.principal import Role
 from oracle_api.access.route_roles import ROUTE_ROLES
-from oracle_api.application import create_oracle
 from oracle_api.webhooks.requests import DEFAULT_OVERLAP_HOURS
 
 KEY: Final = "one thing"
@@ -163,7 +162,7 @@ NO_KEY: Final = {
 
 
 def test_every_post_takes_a_key_or_says_why_not() -> None:
-    document = create_oracle(settings_for(ANYWHERE)).api.openapi()
+    document = announcements().document
     posts = {path for method, path in ROUTE_ROLES if method == "POST"}
     takes = {
         path

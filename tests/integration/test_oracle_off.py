@@ -7,11 +7,17 @@ from typing import Any, Final
 
 import pytest
 from access_support import Guarded, Person, Watch
-from oracle_support import ANYWHERE, Ledger, served, settings_for, tx, until_journal_is_read
+from oracle_support import (
+    Ledger,
+    announcements,
+    served,
+    settings_for,
+    tx,
+    until_journal_is_read,
+)
 from whole_oracle import everybody, whole_oracle
 
 from ledger.store.wallets import StoredWallet, insert_wallet
-from oracle_api.application import create_oracle
 from oracle_api.problems import CapabilityOffError, status_of
 from oracle_api.relay.requests import EXAMPLE as SUBMISSION
 from oracle_api.standing_orders.requests import NewStandingOrderRequest
@@ -51,7 +57,7 @@ CASES: Final[list[Case]] = [
 
 
 def test_every_route_that_needs_a_capability_has_a_case() -> None:
-    document = create_oracle(settings_for(ANYWHERE)).api.openapi()
+    document = announcements().document
     announced = {
         (method.upper(), path)
         for path, item in document["paths"].items()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from access_support import Guarded, Person
 from openapi_reader import Reader, check_answer, request_of
-from oracle_support import ANYWHERE, Ledger, settings_for
+from oracle_support import ANYWHERE, Ledger, announcements, settings_for
 from whole_oracle import everybody, paid_order, whole_oracle
 
 from oracle_api.access.principal import Role
@@ -21,7 +21,7 @@ PROBES = {("GET", path) for path in ("/healthz", "/readyz", "/metrics")}
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return create_oracle(settings_for(ANYWHERE)).api.openapi()
+    return announcements().document
 
 
 def test_it_is_openapi_3_1_and_has_every_route(document: dict[str, Any]) -> None:

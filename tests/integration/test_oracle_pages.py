@@ -11,7 +11,15 @@ from typing import Any, Final
 
 import pytest_asyncio
 from access_support import Guarded, Person
-from oracle_support import ANYWHERE, CHAIN_ID, DEPLOYMENT, Ledger, Pay, published, settings_for, tx
+from oracle_support import (
+    CHAIN_ID,
+    DEPLOYMENT,
+    Ledger,
+    Pay,
+    announcements,
+    published,
+    tx,
+)
 from test_oracle_economy import accepted, market_said
 from whole_oracle import STANDING_ORDERS, everybody, whole_oracle
 
@@ -20,7 +28,6 @@ from ledger.store.flags import raise_flag
 from ledger.store.standing_orders import SignedStandingOrder, insert_standing_order
 from ledger.store.wallets import StoredWallet, insert_wallet
 from oracle_api.access.principal import Role
-from oracle_api.application import create_oracle
 from oracle_api.pages import MAX_LIMIT
 from oracle_api.parameters import CURSORS
 from oracle_api.wallets.vault import WalletVault
@@ -245,7 +252,7 @@ NEVER_EMPTY: Final = {"/api/v1/accounts", "/api/v1/audit-log"}
 
 
 def test_every_list_has_a_case() -> None:
-    document = create_oracle(settings_for(ANYWHERE)).api.openapi()
+    document = announcements().document
     lists: dict[bool, set[str]] = {True: set(), False: set()}
     for path, item in document["paths"].items():
         operation = item.get("get", {"responses": {}})
