@@ -1,6 +1,7 @@
 """Real servers: one PostgreSQL for each worker, a fresh database and chain for each test."""
 
 import asyncio
+import gc
 import os
 import shutil
 import tempfile
@@ -46,6 +47,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if processes > 1:
         items[:] = dealt(items, processes)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_test_s_objects_live_for_ever() -> Iterator[None]:
+    """Leave what is imported out of garbage collection, and let services add nothing to it.
+
+    They freeze what lives as long as their process. In a test's process that would hide for ever
+    what the tests before have left open.
+    """
+    gc.collect()
+    gc.freeze()
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(gc, "freeze", lambda: None)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_stays_open() -> Iterator[None]:
+    """Let the module fail that leaves a socket open, and not one that comes much later."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
