@@ -23,7 +23,7 @@ class Stream:
     comments: int = 0
     retry: int | None = None
 
-    async def next(self, *, timeout_seconds: float = 5.0) -> Message:
+    async def next(self, *, timeout_seconds: float = 20.0) -> Message:
         async with asyncio.timeout(timeout_seconds):
             while True:
                 message = await self._block()
@@ -33,7 +33,7 @@ class Stream:
     async def take(self, count: int) -> list[Message]:
         return [await self.next() for _ in range(count)]
 
-    async def comment(self, *, timeout_seconds: float = 5.0) -> None:
+    async def comment(self, *, timeout_seconds: float = 20.0) -> None:
         before = self.comments
         async with asyncio.timeout(timeout_seconds):
             while self.comments == before:

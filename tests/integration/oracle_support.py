@@ -356,7 +356,7 @@ async def served(
 
 async def until_journal_is_read(client: Client) -> None:
     """Wait until the oracle serves streams."""
-    assert await client.oracle.hub.until_started(timeout_seconds=5)
+    assert await client.oracle.hub.until_started(timeout_seconds=20)
 
 
 async def until(holds: Callable[[], object], *, seconds: float = 20.0) -> None:

@@ -95,7 +95,7 @@ async def test_the_process_follows_reports_and_stops_on_sigterm(market: Market) 
     shown = await run("status", "--json", environment=market.environment())
     assert json.loads(shown.stdout)["tip_number"] == await market.head_number()
     process.send_signal(signal.SIGTERM)
-    _, logs = await asyncio.wait_for(process.communicate(), timeout=10)
+    _, logs = await asyncio.wait_for(process.communicate(), timeout=30)
     assert process.returncode == 0
     assert all(json.loads(line)["level"] for line in logs.splitlines())
 

@@ -37,7 +37,7 @@ async def test_a_node_that_refuses_us_is_logged_without_the_key_in_its_url() -> 
         source = Source(node, name=source_name(url))
         with structlog.testing.capture_logs() as logged:
             watch = asyncio.create_task(HeadWatch(source, Heads(), block_time_seconds=0.1).run())
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while wanted - {line["event"] for line in logged}:  # noqa: ASYNC110 - a log calls nobody
                     await asyncio.sleep(0.02)
             watch.cancel()

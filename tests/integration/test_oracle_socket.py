@@ -52,7 +52,7 @@ class Follower:
 
     async def next(self) -> Told:
         while not self.left:
-            text = await self.opened.receive_str(timeout=5)
+            text = await self.opened.receive_str(timeout=20)
             self.left = [(one["event"], one["id"], one["data"]) for one in json.loads(text)]
         return self.left.pop(0)
 
@@ -138,7 +138,7 @@ async def test_another_library_can_follow_too(ledger: Ledger) -> None:
         url = client.base.replace("http", "ws") + SOCKET
         async with websockets_connect(url) as opened:
             assert json.loads(await opened.recv())[0]["event"] == "snapshot"
-            await asyncio.wait_for(await opened.ping(), 5)
+            await asyncio.wait_for(await opened.ping(), 20)
             await client.order()
             assert json.loads(await opened.recv())[0]["event"] == "order.created"
 
@@ -155,7 +155,7 @@ async def test_who_speaks_is_hung_up_on(ledger: Ledger, said: Any, code: int) ->
                 await opened.send(said)
             await opened.wait_closed()
             assert opened.close_code == code
-        await until(lambda: not client.oracle.hub.stream_count, seconds=5)
+        await until(lambda: not client.oracle.hub.stream_count)
 
 
 async def test_the_end_of_the_oracle_is_said(ledger: Ledger) -> None:
@@ -191,7 +191,7 @@ async def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_not(
         assert [number for _, number, _ in heard] == list(range(2, 12_002))
         assert client.oracle.hub.cut_off_count == 1
         # Our end is closed although the client has read nothing of what we had for it.
-        await until(lambda: not _is_served(sleeper), seconds=5)
+        await until(lambda: not _is_served(sleeper))
         sleeper.close()
 
 
@@ -214,7 +214,7 @@ async def _sleeper(client: Client) -> socket.socket:
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     await loop.sock_sendall(sleeper, shake.encode())
-    await until(lambda: client.oracle.hub.stream_count >= 1, seconds=5)
+    await until(lambda: client.oracle.hub.stream_count >= 1)
     return sleeper
 
 
@@ -305,7 +305,7 @@ async def test_one_client_cannot_take_all_streams(ledger: Ledger) -> None:
             assert (status, problem["code"]) == (503, "too_many_streams")
             async with _following(other):
                 pass
-        await until(lambda: not guarded.client.oracle.hub.stream_count, seconds=5)
+        await until(lambda: not guarded.client.oracle.hub.stream_count)
         async with _following(greedy):
             pass
 
@@ -326,7 +326,7 @@ async def test_one_client_cannot_hold_requests_without_end(ledger: Ledger) -> No
     async with guarded_oracle(ledger, limits=StreamLimits(waits_per_client=2)) as guarded:
         client = guarded.client
         held = [asyncio.create_task(client.validate(tx(1), prefer="wait=30")) for _ in range(2)]
-        await until(lambda: len(client.oracle.hub._change_waiters) >= 2, seconds=5)
+        await until(lambda: len(client.oracle.hub._change_waiters) >= 2)
         status, answer, headers = await client.call(
             "POST",
             "/api/v1/payments/validate",

@@ -15,6 +15,7 @@ from oracle_support import (
     served,
     settings_for,
     tx,
+    until,
     until_all_is_told,
     until_journal_is_read,
 )
@@ -139,9 +140,10 @@ async def test_streams_and_waits_end_promptly_when_the_server_stops(ledger: Ledg
             asyncio.create_task(client.call("GET", path, headers={"Prefer": "wait=30"})),
             asyncio.create_task(client.validate(tx(1), prefer="wait=30")),
         ]
-        await asyncio.sleep(0.1)
+        hub = client.oracle.hub
+        await until(lambda: hub._order_waiters and hub._change_waiters)
         client.oracle.close_streams()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):  # well before the waits would have ended
             for stream in streams:
                 with pytest.raises(EOFError):
                     await stream.next()
