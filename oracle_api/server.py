@@ -14,11 +14,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.http11 import Request
 
 from oracle_api.application import Oracle
-from oracle_api.request import ABORT
+from oracle_api.request import ABORT, MAX_BODY_BYTES
 from oracle_api.settings import Settings
 
 MAX_HEAD_BYTES = 32 * 1024
 """Request line and headers together; a browser sends about one."""
+
+MAX_SENT_BODY_BYTES = 8 * MAX_BODY_BYTES
+"""A body with the lengths of its chunks and what follows it, which the application does not see."""
 
 HEAD_TIMEOUT_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 65
@@ -44,10 +47,12 @@ class _HeadTooLargeError(Exception):
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """One connection, which may neither send an endless head nor take for ever to send it."""
+    """One connection, which may send nothing that has no end, nor take for ever to send a head."""
 
     _head_bytes = 0
     _is_head_open = True
+    _body_bytes = 0
+    _is_body_open = False
     _may_end_large_head = False
     _has_large_head = False
     _head_timer: asyncio.TimerHandle | None = None
@@ -58,15 +63,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, transport.close)
 
     def data_received(self, data: bytes) -> None:
-        """Count what belongs to a head that has not ended."""
+        """Count what belongs to a head or a body that has not ended."""
         self._may_end_large_head = self._head_bytes + len(data) > MAX_HEAD_BYTES
         super().data_received(data)
-        if self._is_head_open and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._is_head_open:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse_head()
             elif self._head_timer is None:
                 self._head_timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, self.transport.close)
+        elif self._is_body_open:
+            self._body_bytes += len(data)
+            if self._body_bytes > MAX_SENT_BODY_BYTES:
+                self.transport.close()
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -74,14 +85,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope[ABORT] = self.transport.abort  # type: ignore[typeddict-unknown-key]
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; what follows a body must not be taken for one (RFC 9110, 6.5.1)."""
+        if self._is_head_open:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """The head has ended; one that has come in large pieces is measured now."""
-        self._is_head_open = False
+        self._is_head_open, self._is_body_open, self._body_bytes = False, True, 0
         self._stop_timer()
         if self._may_end_large_head and self._measured_head_bytes() > MAX_HEAD_BYTES:
             self._has_large_head = True
             raise _HeadTooLargeError  # which ends the parsing
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body has ended, and what may follow it."""
+        self._is_body_open = False
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what could not be parsed, or need not be."""

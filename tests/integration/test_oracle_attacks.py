@@ -81,6 +81,24 @@ async def test_many_small_chunks_are_bounded_as_one_body_is(lonely: Client) -> N
     assert b"connection: close" in answer
 
 
+async def test_what_follows_a_body_is_taken_for_no_header(lonely: Client) -> None:
+    """A proxy may have looked at the headers alone."""
+    trailer = b"0\r\nx-request-id: from-a-trailer\r\n\r\n"
+    head = HEAD + b"connection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    for sent in ([head + b"2\r\n{}\r\n" + trailer], [head, b"2\r\n{}\r\n", trailer]):
+        answer = await raw(lonely, *sent)
+        assert statuses(answer) == [400]
+        assert b"from-a-trailer" not in answer
+
+
+@pytest.mark.parametrize("flood", [b"x: 1\r\n" * 10_000, b"x" * 60_000], ids=["lines", "line"])
+async def test_what_follows_a_body_has_an_end(lonely: Client, flood: bytes) -> None:
+    """It is cut off, long before the time for a body is over."""
+    start = HEAD + b"transfer-encoding: chunked\r\n\r\n0\r\nx: "
+    assert statuses(await raw(lonely, start, *([flood] * 64))) == []
+    assert (await lonely.call("GET", "/healthz"))[0] == 200
+
+
 @pytest.mark.parametrize(
     "head",
     [
