@@ -10,16 +10,18 @@ from benchmarks.http_load import host_and_port
 from devnet.ports import LOOPBACK
 
 _PAID = b"event: order.paid\n"
+_ID = b"\nid: "
+_END = b"\n\n"
 
 
 class _Till(asyncio.Protocol):
-    """One open event stream; counts "Paid" without reading more, since 200 of us share a core."""
+    """One open event stream; reads only how far it has come, since 200 of us share a core."""
 
     def __init__(self, request: bytes, tills: "Tills") -> None:
         self._request = request
         self._tills = tills
-        self._end = b""
-        self.awaited = 0
+        self._rest = b""
+        self._arrivals: list[tuple[int, float]] = []
         self.is_open = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -32,40 +34,56 @@ class _Till(asyncio.Protocol):
         if not self.is_open.is_set():
             self._open(data)
             return
-        # The words may come in two pieces.
-        paid = data.count(_PAID) + (self._end + data[: len(_PAID) - 1]).count(_PAID)
-        self._end = (self._end + data)[1 - len(_PAID) :]
-        if paid:
-            self.awaited -= paid
-            self._tills.sample = data
-            if not self.awaited:
-                self._tills.done(at)
+        data = self._rest + data
+        end = data.rfind(_END) + len(_END)
+        if end < len(_END):
+            self._rest = data
+            return
+        self._rest = data[end:]
+        if (last_id := _id_before(data, end)) is not None:
+            self._arrivals.append((last_id, at))
+            self._tills.received(self, data[:end] if self._tills.is_witness(self) else b"")
+
+    def forget(self) -> None:
+        """Begin to note anew how far the stream has come."""
+        self._arrivals.clear()
+
+    def reached_at(self, event: int) -> float | None:
+        """When the event with this number had been read whole."""
+        return next((at for last_id, at in self._arrivals if last_id >= event), None)
 
     def _open(self, data: bytes) -> None:
         """Wait for the end of the first message, be it the snapshot or how to reconnect."""
-        self._end = (self._end + data)[-2:]
-        if self._end == b"\n\n" or data.endswith(b"\n\n\r\n"):
-            self._end = b""
+        self._rest = (self._rest + data)[-len(_END) :]
+        if self._rest == _END or data.endswith(_END + b"\r\n"):
+            self._rest = b""
             self.is_open.set()
 
 
 class Tills:
-    """So many tills on one oracle's stream, which begin with a snapshot or behind an event."""
+    """So many tills on one oracle's stream, which begin with a snapshot or behind an event.
+
+    The first one, the witness, counts every "Paid"; where its last one stands in the journal the
+    others have to come as well, which is read off the number of the last event that arrived.
+    """
 
     def __init__(self, oracle_url: str, count: int, *, since: int | None = None) -> None:
         self._resume = "" if since is None else f"?lastEventId={since}"
         self._host, self._port = host_and_port(oracle_url)
         self._count = count
         self._tills: list[_Till] = []
+        self._untold: set[_Till] = set()
         self._told_at: list[float] = []
+        self._awaited = 0
+        self._last_paid: int | None = None
         self._all_told: asyncio.Future[list[float]] | None = None
-        self.sample = b""
+        self._sample = b""
 
     @property
     def last_message(self) -> bytes:
         """One "Paid" as it was read last, for writing as many bytes without an oracle."""
-        begin = self.sample.rindex(_PAID)
-        return self.sample[begin:].split(b"\n\n")[0] + b"\n\n"
+        begin = self._sample.rindex(_PAID)
+        return self._sample[begin:].split(_END)[0] + _END
 
     async def __aenter__(self) -> Self:
         """Connect them all and wait until each has got its snapshot."""
@@ -89,16 +107,42 @@ class Tills:
     def expect(self, payments: int) -> "asyncio.Future[list[float]]":
         """A future of when each till had read "Paid" so many times, once for each order."""
         self._all_told = asyncio.get_running_loop().create_future()
-        self._told_at = []
+        self._awaited, self._last_paid, self._told_at = payments, None, []
+        self._untold = set(self._tills)
         for till in self._tills:
-            till.awaited = payments
+            till.forget()
         return self._all_told
 
-    def done(self, at: float) -> None:
-        """A till has read everything that it waited for."""
-        self._told_at.append(at)
-        if len(self._told_at) == self._count and self._all_told is not None:
-            self._all_told.set_result(self._told_at)
+    def is_witness(self, till: _Till) -> bool:
+        """Whether this till reads what it is told."""
+        return till is self._tills[0]
+
+    def received(self, till: _Till, messages: bytes) -> None:
+        """A till has come further; the witness gives what it has read."""
+        if paid := messages.count(_PAID):
+            self._sample = messages
+            self._awaited -= paid
+            if self._awaited == 0:
+                self._last_paid = _id_before(messages, messages.find(_END, messages.rfind(_PAID)))
+                for other in tuple(self._untold):
+                    self._note(other)
+        self._note(till)
+
+    def _note(self, till: _Till) -> None:
+        if self._last_paid is None or till not in self._untold:
+            return
+        at = till.reached_at(self._last_paid)
+        if at is not None:
+            self._untold.discard(till)
+            self._told_at.append(at)
+            if not self._untold and self._all_told is not None:
+                self._all_told.set_result(self._told_at)
+
+
+def _id_before(data: bytes, end: int) -> int | None:
+    """The number of the last event that begins before `end`; None if none does."""
+    begin = data.rfind(_ID, 0, end) + len(_ID)
+    return None if begin < len(_ID) else int(data[begin : data.index(b"\n", begin)])
 
 
 class _Source(asyncio.Protocol):
