@@ -1,7 +1,7 @@
 """Reads stored history back, for comparing it with a recomputation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import asyncpg
 
@@ -156,7 +156,7 @@ async def read_standings_after(
     payments = await read_payments(connection, [row["id"] for row in rows])
     return [
         StoredStanding(
-            order=replace(read_order(row), repaid=Units(int(row["amount_repaid"]))),
+            order=read_order(row, repaid=Units(int(row["amount_repaid"]))),
             payments=payments[row["id"]],
             status=Status(row["status"]),
             amount_received=Units(int(row["amount_received"])),
