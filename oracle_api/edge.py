@@ -13,7 +13,7 @@ from ledger.errors import RejectedError
 from oracle_api import versions
 from oracle_api.access.gate import Gate, MethodNotAllowedError
 from oracle_api.access.principal import Principal
-from oracle_api.access.route_map import Rule
+from oracle_api.access.route_map import Rule, served_as
 from oracle_api.budgets.allowance import Allowance
 from oracle_api.metrics import Metrics
 from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
@@ -125,7 +125,7 @@ class Edge:
             rule = self._gate.find(method, path)
             route = rule.path
             principal = await self._identify(rule, scope)
-            told = await self._allowance.spend(principal, method, route)
+            told = await self._allowance.spend(principal, served_as(method), route)
         except Exception as error:
             if not isinstance(error, RejectedError | UnavailableError):
                 log.exception("a request failed", path=path)
@@ -156,7 +156,7 @@ class Edge:
     async def _answer_directly(
         self, request: DirectRequest, receive: Receive, send: Send, told: Headers
     ) -> None:
-        asked = (request.method, request.path)
+        asked = (served_as(request.method), request.path)
         route = None if request.is_socket else self._direct.get(asked)
         stream = (self._sockets if request.is_socket else self._streams).get(asked)
         reply: Reply | None
@@ -211,8 +211,10 @@ class Edge:
     async def _pass_on(
         self, scope: Scope, body: bytes, receive: Receive, send: Send, told: Headers
     ) -> None:
-        status, request_id = 0, scope["state"]["request_id"]
-        is_body_given = scope["method"] not in _WITH_BODY
+        status, request_id, method = 0, scope["state"]["request_id"], scope["method"]
+        is_body_given = method not in _WITH_BODY
+        # A copy, so that the server still knows that it is to leave the body out.
+        scope = {**scope, "method": served_as(method)}
 
         async def receive_again() -> Message:
             nonlocal is_body_given
@@ -234,9 +236,9 @@ class Edge:
             log.exception("a request failed", path=scope["path"])
             if not status:
                 reply = problem_of(error, request_id=request_id)
-                await self._send(reply, request_id, scope["method"], send, route=_route_of(scope))
+                await self._send(reply, request_id, method, send, route=_route_of(scope))
                 return
-        self._metrics.requests.labels(_route_of(scope), scope["method"], str(status)).inc()
+        self._metrics.requests.labels(_route_of(scope), method, str(status)).inc()
 
 
 def _refused(error: Exception, path: str, request_id: str) -> Reply:

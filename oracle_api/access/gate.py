@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from ledger.errors import RejectedError
 from oracle_api.access.office import Office
 from oracle_api.access.principal import ANONYMOUS, OPEN, Principal
-from oracle_api.access.route_map import RouteMap, Rule
+from oracle_api.access.route_map import RouteMap, Rule, served_as
 from oracle_api.access.settings import AccessMode
 
 ACCESS_COOKIE: Final = "billcoin_access"
@@ -48,7 +48,7 @@ class Gate:
             RejectedError: `route_not_found`, or `method_not_allowed` with what is.
         """
         found = self._routes.find(path)
-        rule = found.rules.get("GET" if method == "HEAD" else method)
+        rule = found.rules.get(served_as(method))
         if rule is not None:
             return rule
         if found.rules:

@@ -15,6 +15,11 @@ from oracle_api.access.route_roles import (
 )
 
 
+def served_as(method: str) -> str:
+    """HEAD is served as GET is, and the server leaves the body out (RFC 9110, 9.3.2)."""
+    return "GET" if method == "HEAD" else method
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A declared route; `roles` None is anyone."""

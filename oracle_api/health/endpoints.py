@@ -33,9 +33,7 @@ class HealthEndpoints:
         """Where each is asked for."""
         return {
             ("GET", "/healthz"): self.live,
-            ("HEAD", "/healthz"): self.live,
             ("GET", "/readyz"): self.ready,
-            ("HEAD", "/readyz"): self.ready,
             ("GET", "/metrics"): self.metrics,
         }
 

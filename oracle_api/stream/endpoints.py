@@ -35,6 +35,9 @@ class StreamEndpoint:
             async with self._feeds.open(request, SERVER_SENT) as feed:
                 opening = await feed.opening(request)
                 await _send_start(send, request.id)
+                if request.method == "HEAD":
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                    return None
                 async with until_gone(receive, feed.subscriber):
                     await feed.run(send_part, _RETRY + opening)
                     await send({"type": "http.response.body", "body": b"", "more_body": False})

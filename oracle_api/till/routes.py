@@ -41,14 +41,14 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route("/till", methods=["GET", "HEAD"])
-@router.api_route("/till/", methods=["GET", "HEAD"])
+@router.get("/till")
+@router.get("/till/")
 async def till_page(request: Request) -> Response:
     """The till."""
     return _reply(request, read_page())
 
 
-@router.api_route("/till/assets/{path:path}", methods=["GET", "HEAD"])
+@router.get("/till/assets/{path:path}")
 async def till_asset(request: Request, path: str) -> Response:
     """One of the page's files; the path is looked up, never opened."""
     asset = read_assets().get(path)

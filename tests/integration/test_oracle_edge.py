@@ -87,6 +87,41 @@ async def test_a_load_balancer_may_ask_with_head(lonely: Client) -> None:
         assert (got, body) == (status, b"")
 
 
+@pytest.fixture
+async def client(ledger: Ledger) -> AsyncIterator[Client]:
+    async with served(settings_for(ledger.url)) as client:
+        yield client
+
+
+async def test_head_is_get_without_the_body(client: Client) -> None:
+    order_id = (await client.order())["id"]
+    for path, status in (
+        ("/api/v1/orders", 200),
+        (f"/api/v1/orders/{order_id}", 200),
+        ("/api/v1/orders/ord_" + "0" * 26, 404),
+        ("/api/v1/orders?limit=no", 400),
+        ("/api/v1/orders/ws", 426),
+        ("/openapi.json", 200),
+        ("/till", 200),
+        ("/till/assets/main.js", 200),
+        ("/metrics", 200),
+        ("/nope", 404),
+    ):
+        got, body, headers = await client.call("HEAD", path)
+        told, content, expected = await client.call("GET", path)
+        assert (got, told, body, bool(content)) == (status, status, b"", True), path
+        assert headers.keys() == expected.keys(), path
+        assert headers["content-type"] == expected["content-type"], path
+        if path != "/metrics":  # which has counted us meanwhile
+            assert headers["content-length"] == expected["content-length"], path
+
+
+async def test_head_of_a_stream_ends_at_once(client: Client) -> None:
+    got, body, headers = await client.call("HEAD", "/api/v1/orders/stream")
+    assert (got, body) == (200, b"")
+    assert headers["content-type"] == "text/event-stream; charset=utf-8"
+
+
 async def test_pages_have_strict_security_headers(lonely: Client) -> None:
     for path in ("/till", "/openapi.json", "/nope"):
         _, _, headers = await lonely.call("GET", path)

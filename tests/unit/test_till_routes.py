@@ -119,12 +119,6 @@ async def test_a_browser_that_has_it_is_told_so(path: str) -> None:
     assert changed.status == 200
 
 
-async def test_head_tells_the_length_and_sends_nothing_else() -> None:
-    whole, head = await ask("/till"), await ask("/till", method="HEAD")
-    assert head.status == 200
-    assert head.headers["content-length"] == whole.headers["content-length"]
-
-
 @pytest.mark.parametrize(
     "attack",
     [
