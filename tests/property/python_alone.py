@@ -1,8 +1,17 @@
 """The ledger without its compiled part, which is the definition of what that part may answer."""
 
+import sysconfig
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from unittest.mock import patch
+
+import pytest
+
+needs_headers = pytest.mark.skipif(
+    not Path(sysconfig.get_path("include"), "Python.h").exists(),
+    reason="Python's headers are missing here, so that nothing was compiled",
+)
 
 # Where each function of `ledger.usual` is called.
 CALLED = (

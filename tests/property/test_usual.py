@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lean import search
 from proof_vectors import BlockVector, recorded_vectors, shared_vectors
-from python_alone import CALLED, python_alone
+from python_alone import CALLED, needs_headers, python_alone
 from tampering import committed_paths, get, list_paths, put, without
 
 from ledger import usual
@@ -23,6 +23,8 @@ from ledger.receipts import encode_receipt
 from ledger.transactions import encode_transaction
 from ledger.transfer import TRANSFER_TOPIC, Transfer, read_transfers
 from ledger.usual import ADDRESS_OR_NONE, ANY_LENGTH, EMPTY_LIST, QUANTITY
+
+pytestmark = needs_headers
 
 RECORDED = recorded_vectors()
 VECTORS = [vector for vector in [*RECORDED, *shared_vectors()] if vector.has_receipts]
