@@ -31,6 +31,9 @@ SELECT $1, $2, new.* FROM unnest($3::text[], $4::bytea[], $5::bigint[], $6::bigi
 Place = tuple[str, bytes, int]
 """Whose exposure it is, `payer` or `store` and which, and the block that has to become final."""
 
+Counts = tuple[tuple[Place, int], ...]
+"""Places with what is exposed there, in sen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -81,11 +84,11 @@ async def within_exposure(
     candidates = {release.order_id for release in releases}
     exposed = await _read_exposed(connection, judged[0].row["chain_id"], releases, depths)
     for one in judged:
-        for place, amount in _counted_before(one).items():
+        for place, amount in _counted_before(one):
             if place[2] > depths.finalized_number:
                 exposed[place[:2]] -= amount
         if one.order.id not in candidates:
-            for place, amount in _counted_now(one).items():
+            for place, amount in _counted_now(one):
                 exposed[place[:2]] += amount
     reasons = held_back(
         releases,
@@ -105,8 +108,10 @@ async def post_exposure(connection: Connection, changed: Sequence[Judged], *, se
     moved: Counter[Place] = Counter()
     for one in changed:
         if one.after.status is not Status.SETTLED:  # what is final is not summed up any more
-            moved.update(_counted_now(one))
-            moved.subtract(_counted_before(one))
+            for place, amount in _counted_now(one):
+                moved[place] += amount
+            for place, amount in _counted_before(one):
+                moved[place] -= amount
     rows = sorted((place, amount) for place, amount in moved.items() if amount)
     if rows:
         await connection.execute(
@@ -133,25 +138,25 @@ async def _read_exposed(
     return Counter({(row["scope"], row["subject"]): row["amount_myr"] for row in rows})
 
 
-def _counted_before(judged: Judged) -> Counter[Place]:
+def _counted_before(judged: Judged) -> Counts:
     row = judged.row
     is_counted = row["status"] == Status.PAID and row["payer"] is not None
     if not is_counted or row["required_finality"] != Finality.INCLUDED:
-        return Counter()
+        return ()
     return _counted(judged, row["payer"], row["covering_number"])
 
 
-def _counted_now(judged: Judged) -> Counter[Place]:
+def _counted_now(judged: Judged) -> Counts:
     covering = judged.after.covering
     is_at_inclusion = judged.order.required_finality is Finality.INCLUDED
     if judged.after.status is not Status.PAID or covering is None or not is_at_inclusion:
-        return Counter()
+        return ()
     return _counted(judged, covering.sender, covering.block_number)
 
 
-def _counted(judged: Judged, payer: bytes, number: int) -> Counter[Place]:
+def _counted(judged: Judged, payer: bytes, number: int) -> Counts:
     amount, store = judged.order.amount_myr, judged.row["store_id"].encode()
-    return Counter({("payer", payer, number): amount, ("store", store, number): amount})
+    return (("payer", payer, number), amount), (("store", store, number), amount)
 
 
 def _release(judged: Judged) -> Release:
