@@ -1,5 +1,7 @@
 #include "fields.h"
 
+#define LONGEST_DATA (1L << 24)
+
 PyObject *value_of(PyObject *object, PyObject *name)
 {
     PyObject *value = PyDict_GetItemWithError(object, name);
@@ -49,7 +51,13 @@ static int read_field(PyObject *field, PyObject **name, long *kind)
         return 0;
     }
     *kind = PyLong_AsLong(PyTuple_GET_ITEM(field, 1));
-    return *kind != -1 || !PyErr_Occurred();
+    if (*kind == -1 && PyErr_Occurred())
+        return 0;
+    if (*kind > LONGEST_DATA) {
+        PyErr_SetString(PyExc_OverflowError, "no field is as long");
+        return 0;
+    }
+    return 1;
 }
 
 static Outcome put_fields(Output *output, PyObject *object, PyObject *fields)
