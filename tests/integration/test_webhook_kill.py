@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from aiohttp import web
-from oracle_support import Ledger, environment_for, open_ledger, served, settings_for, until
+from oracle_support import open_ledger, served, settings_for, until
 from standardwebhooks import Webhook
 from webhook_support import (
     WEBHOOKS,
@@ -13,10 +13,10 @@ from webhook_support import (
     add_account,
     add_order,
     receiving,
+    start_jobs,
     write_keys,
 )
 
-from devnet.services import console_script
 from ledger.ids import event_id
 
 ORDERS = 30
@@ -24,18 +24,6 @@ SENDERS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'billcoin-jobs-webhooks'
 """
-
-
-async def start_jobs(ledger: Ledger, keys: Path) -> asyncio.subprocess.Process:
-    """`billcoin-oracle jobs`, as an operator starts it."""
-    environment = environment_for(ledger.url) | {
-        "BILLCOIN_WEBHOOK_KEYS_FILE": str(keys),
-        "BILLCOIN_WEBHOOK_ALLOW_PRIVATE": "true",
-        "BILLCOIN_LOG_LEVEL": "WARNING",
-    }
-    return await asyncio.create_subprocess_exec(
-        console_script("billcoin-oracle"), "jobs", env=environment
-    )
 
 
 async def test_killed_in_the_middle_of_deliveries_nothing_is_lost_and_ids_are_stable(
@@ -64,10 +52,10 @@ async def test_killed_in_the_middle_of_deliveries_nothing_is_lost_and_ids_are_st
         webhook = await partner.webhook(receiver.url)
         for _ in range(ORDERS):
             await add_order(ledger, till, partner)
-        jobs = await start_jobs(ledger, keys)
+        jobs = await start_jobs(ledger, keys, allow_private=True)
         await until(lambda: len(receiver.received) == 14)
         # Another one waits beside it: the lane is not free.
-        beside = await start_jobs(ledger, keys)
+        beside = await start_jobs(ledger, keys, allow_private=True)
         async with asyncio.timeout(30):
             # Another process sets no event.
             while await ledger.connection.fetchval(SENDERS) < 2:  # noqa: ASYNC110

@@ -1,7 +1,9 @@
 """A connection goes to the address that was checked, to nobody else, and only over good TLS."""
 
+import asyncio
 import datetime as dt
 import ipaddress
+import signal
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +14,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from webhook_support import Receiver, anywhere, receiving
+from oracle_support import open_ledger, served, settings_for
+from webhook_support import (
+    Account,
+    Receiver,
+    add_account,
+    anywhere,
+    receiving,
+    start_jobs,
+    write_keys,
+)
 
 from oracle_api.webhooks.addresses import is_public
 from oracle_api.webhooks.lookup import SystemLookup
@@ -92,6 +103,45 @@ async def test_with_the_real_resolver_no_way_of_writing_leads_to_this_machine(ho
     async with receiving() as receiver, open_sender(SystemLookup(), is_public) as sender:
         outcome = await send(sender, receiver.url.replace("127.0.0.1", host))
         assert outcome.error == "address_forbidden"
+        assert receiver.received == []
+
+
+async def first_attempt(partner: Account, webhook_id: str) -> tuple[str, int | None, str | None]:
+    """How the only delivery stands after its first attempt, and what came of that."""
+    async with asyncio.timeout(30):
+        while True:
+            (delivery,) = await partner.deliveries(webhook_id)
+            if delivery["attempts"]:
+                attempt = delivery["attempts"][0]
+                return delivery["status"], attempt["statusCode"], attempt["error"]
+            await asyncio.sleep(0.02)
+
+
+async def test_the_process_that_sends_refuses_this_machine_unless_told_otherwise(
+    ledger_url: str, tmp_path: Path
+) -> None:
+    """A name that passed when it was registered leads to us by the time of its delivery."""
+    keys = write_keys(tmp_path)
+    # Stands for that moment: what this oracle takes, the process that sends must not.
+    lenient = settings_for(
+        ledger_url, access="accounts", webhook_keys_file=keys, webhook_allow_private=True
+    )
+    async with (
+        open_ledger(ledger_url) as ledger,
+        served(lenient) as client,
+        receiving() as receiver,
+    ):
+        partner = await add_account(ledger.connection, client)
+        webhook = await partner.webhook(receiver.url.replace("127.0.0.1", "localhost"))
+        await partner.call("POST", f"/{webhook['id']}/test")
+        jobs = await start_jobs(ledger, keys)
+        try:
+            attempted = await first_attempt(partner, webhook["id"])
+        finally:
+            jobs.send_signal(signal.SIGTERM)
+            status = await jobs.wait()
+        assert attempted == ("pending", None, "address_forbidden")
+        assert status == 0
         assert receiver.received == []
 
 

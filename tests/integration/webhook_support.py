@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from oracle_support import Client, Ledger
+from oracle_support import Client, Ledger, environment_for
 
+from devnet.services import console_script
 from ledger.ids import sortable_id
 from ledger.store.accounts import NewAccount, insert_account
 from ledger.store.api_keys import NewApiKey, insert_api_key
@@ -222,6 +223,21 @@ async def sending(
             await database.close()
             lookup.close()
     assert isinstance(outcome[0], asyncio.CancelledError), outcome
+
+
+async def start_jobs(
+    ledger: Ledger, keys: Path, *, allow_private: bool = False
+) -> asyncio.subprocess.Process:
+    """`billcoin-oracle jobs`, as an operator starts it; what is not asked for has its default."""
+    environment = environment_for(ledger.url) | {
+        "BILLCOIN_WEBHOOK_KEYS_FILE": str(keys),
+        "BILLCOIN_LOG_LEVEL": "WARNING",
+    }
+    if allow_private:
+        environment["BILLCOIN_WEBHOOK_ALLOW_PRIVATE"] = "true"
+    return await asyncio.create_subprocess_exec(
+        console_script("billcoin-oracle"), "jobs", env=environment
+    )
 
 
 async def nudge(connection: Connection) -> None:
