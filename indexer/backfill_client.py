@@ -5,11 +5,13 @@ import http.client
 import ssl
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import orjson
 
+from indexer.retry_after import read_retry_after
 from ledger.errors import TransientError
 
 # An answer of this size is read, parsed and proven within the processor's caches.
@@ -129,7 +131,8 @@ class BatchClient:
             raise UnansweredError(f"no answer from the node: {error!r}") from error
         self._idle.append(connection)
         if response.status in {_RATE_LIMITED, _UNAVAILABLE}:
-            raise BusyNodeError(_seconds(response.headers.get("Retry-After")))
+            asked = response.headers.get("Retry-After")
+            raise BusyNodeError(read_retry_after(asked, now=datetime.now(UTC)))
         if response.status != _OK:
             raise _BatchRefusedError(f"the node answered with HTTP status {response.status}")
         try:
@@ -154,10 +157,3 @@ def _calls(number: int, first_id: int) -> bytes:
         f'{{"jsonrpc":"2.0","id":{first_id + 1},"method":"eth_getBlockReceipts",'
         f'"params":["{height}"]}}'
     ).encode()
-
-
-def _seconds(header: str | None) -> float:
-    try:
-        return min(max(float(header or "1"), 0.0), 60.0)
-    except ValueError:
-        return 1.0  # the HTTP-date form: waiting a moment and asking again is as good

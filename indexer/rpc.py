@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -14,11 +15,12 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from indexer.retry_after import read_retry_after
 from ledger.errors import TransientError
 
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 _RATE_LIMITED = 429
-_MAX_RETRY_AFTER_SECONDS = 60.0
+_UNAVAILABLE = 503
 
 
 class NodeUnreachableError(TransientError):
@@ -70,8 +72,7 @@ class RpcClient:
                 # A node that sends us elsewhere would choose whom we ask, inside our network too.
                 allow_redirects=False,
             ) as response:
-                if response.status == _RATE_LIMITED:
-                    raise RateLimitedError(_retry_after(response.headers.get("Retry-After")))
+                _refuse_busy(response)
                 body = await _read_bounded(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NodeUnreachableError(f"{method}: no answer: {reason_of(error)}") from error
@@ -83,6 +84,13 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
         return f"{type(error).__name__}: HTTP {error.status}"
     return type(error).__name__ if isinstance(error, aiohttp.InvalidURL) else repr(error)
+
+
+def _refuse_busy(response: aiohttp.ClientResponse) -> None:
+    """A node that is only away may say nothing of when; it is tried again as any other failure."""
+    asked = response.headers.get("Retry-After")
+    if response.status == _RATE_LIMITED or (response.status == _UNAVAILABLE and asked is not None):
+        raise RateLimitedError(read_retry_after(asked, now=datetime.now(UTC)))
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
@@ -116,13 +124,6 @@ def result_of(method: str, body: bytes) -> Any:
             method, code if isinstance(code, int) else 0, str(details.get("message", fault))[:500]
         )
     return answer.get("result")
-
-
-def _retry_after(header: str | None) -> float:
-    try:
-        return min(max(float(header or "1"), 0.0), _MAX_RETRY_AFTER_SECONDS)
-    except ValueError:
-        return 1.0  # the HTTP-date form: waiting a moment and asking again is as good
 
 
 _BACKOFF = wait_exponential_jitter(multiplier=0.02, max=2.0, jitter=0.02)
