@@ -13,6 +13,7 @@ import typer
 from indexer import history_commands, operator_commands, treasury_command
 from indexer.console import EXIT_UNSOUND, Json, progress_bar, read_settings, read_settings_of, say
 from indexer.console import run as run_to_end
+from indexer.halt_instructions import halt_instructions
 from indexer.json_logs import configure_logs
 from indexer.lead import lead_forever, open_sources
 from indexer.replay_check import ReplayReport, replay_check
@@ -159,7 +160,12 @@ async def _replay(settings: IndexerSettings, first: int | None, last: int | None
 
 
 def _log_halt(error: CorruptError) -> None:
-    log.critical("halted", code=type(error).__name__, reason=str(error))
+    log.critical(
+        "halted",
+        code=type(error).__name__,
+        reason=str(error),
+        instructions=halt_instructions(error),
+    )
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:

@@ -38,7 +38,11 @@ _DATABASE_RETRY_SECONDS = 1.0
 
 
 class HaltedError(CorruptError):
-    """The indexer halted earlier and nobody has resolved it."""
+    """The indexer halted earlier, with `earlier_code`, and nobody has resolved it."""
+
+    def __init__(self, message: str, *, earlier_code: str) -> None:
+        super().__init__(message)
+        self.earlier_code = earlier_code
 
 
 async def lead_forever(settings: IndexerSettings) -> None:
@@ -188,7 +192,8 @@ async def _refuse_if_halted(connection: Connection, chain_id: int) -> None:
     if observation is not None and observation.halt_code is not None:
         raise HaltedError(
             f"halted before with {observation.halt_code}: {observation.halt_reason}. "
-            "Resolve it, then run `billcoin-indexer resume`"
+            "Resolve it, then run `billcoin-indexer resume`",
+            earlier_code=observation.halt_code,
         )
 
 

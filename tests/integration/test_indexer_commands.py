@@ -146,11 +146,23 @@ async def test_replay_check_refuses_a_range_that_it_does_not_hold(market: Market
     assert "this ledger holds blocks" in ended.stderr
 
 
+def halt_of(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """The log line with which the process ended."""
+    (halt,) = [
+        event
+        for line in ended.stderr.splitlines()
+        if (event := json.loads(line))["event"] == "halted"
+    ]
+    return halt
+
+
 async def test_another_chain_s_node_is_refused(market: Market) -> None:
     environment = market.environment() | {"BILLCOIN_CHAIN_ID": "1"}
     ended = await run("run", environment=environment)
     assert ended.returncode == 3
-    assert "BILLCOIN_CHAIN_ID" in ended.stderr
+    halt = halt_of(ended)
+    assert "BILLCOIN_CHAIN_ID" in halt["reason"]
+    assert "correct them, and start `billcoin-indexer run` again" in halt["instructions"]
 
 
 async def test_a_database_of_another_deployment_is_refused(market: Market) -> None:
@@ -164,13 +176,19 @@ async def test_a_database_of_another_deployment_is_refused(market: Market) -> No
 
 async def test_a_halted_indexer_stays_halted_until_it_is_resumed(market: Market) -> None:
     await sold(market)
-    await record_halt(market.ledger, market.chain.chain_id, code="TestHalt", reason="for a test")
+    await record_halt(
+        market.ledger, market.chain.chain_id, code="FinalityConflictError", reason="for a test"
+    )
     refused = await run("run", environment=market.environment())
     assert refused.returncode == 3
-    assert "billcoin-indexer resume" in refused.stderr
+    halt = halt_of(refused)
+    assert (halt["level"], halt["code"]) == ("critical", "HaltedError")
+    assert "FinalityConflictError: for a test" in halt["reason"]
+    for told in ("explorer", "`billcoin-indexer resume`", 'docs/operator.md, "Halted"'):
+        assert told in halt["instructions"]
     status = await run("status", environment=market.environment())
     assert status.returncode == 1
-    assert "TestHalt" in status.stdout
+    assert "FinalityConflictError" in status.stdout
     resumed = await run("resume", "--yes", environment=market.environment())
     assert resumed.returncode == 0
     async with indexing(market):
