@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from ledger.json_hex import read_data, read_quantity, to_hex
 _TIMEOUT_SECONDS = 10.0
 _RECEIPT_POLL_SECONDS = 0.02
 _RESEND_SECONDS = 6.0
+_READ = re.compile("eth_(?!send)")
 
 
 class CallRevertedError(RejectedError):
@@ -60,8 +62,7 @@ class Node:
         """
         body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
         try:
-            async with self._session.post(self.url, json=body) as reply:
-                answer = await reply.json(content_type=None)
+            answer = await self._post(body, is_read=_READ.match(method) is not None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise TransientError(f"no answer from the node at {self.url}: {error!r}") from error
         if not isinstance(answer, dict):
@@ -70,6 +71,16 @@ class Node:
         if fault is not None:
             raise _refusal(method, fault if isinstance(fault, dict) else {"message": fault})
         return answer.get("result")
+
+    async def _post(self, body: dict[str, Any], *, is_read: bool) -> Any:
+        """Ask, and once more what only reads: a busy node may hang up on a kept connection."""
+        try:
+            async with self._session.post(self.url, json=body) as reply:
+                return await reply.json(content_type=None)
+        except aiohttp.ServerDisconnectedError:
+            if not is_read:
+                raise
+        return await self._post(body, is_read=False)
 
     async def quantity(self, method: str, *params: Any) -> int:
         """Make a call that answers a number."""

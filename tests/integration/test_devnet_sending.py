@@ -12,7 +12,7 @@ from devnet.anvil import Chain
 from devnet.dev_accounts import dev_account
 from devnet.node import open_node
 from devnet.transactions import Message, send_in_order
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, TransientError
 
 
 async def test_lost_transactions_are_sent_again_in_their_order_and_land_once(
@@ -58,3 +58,24 @@ async def test_a_node_s_words_give_no_terminal_an_order_and_no_flood(answer: Any
             await node.call("eth_call", {}, "latest")
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 500
+
+
+async def test_a_node_that_hangs_up_is_asked_again_what_only_reads() -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append((await request.json())["method"])
+        if len(asked) % 2:
+            assert request.transport is not None
+            request.transport.close()
+        return web.json_response({"result": "0x7"})
+
+    served = web.Application()
+    served.router.add_post("/", handle)
+    async with TestServer(served) as server, open_node(str(server.make_url("/"))) as node:
+        assert await node.quantity("eth_blockNumber") == 7
+        for method in ("eth_sendRawTransaction", "eth_sendTransaction", "evm_mine"):
+            asked.clear()
+            with pytest.raises(TransientError):
+                await node.call(method)
+            assert asked == [method]
