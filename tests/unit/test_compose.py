@@ -26,7 +26,13 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SCRIPTS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 OURS = {name: service for name, service in SERVICES.items() if service.get("build")}
 # Set on the command line of `docker compose`, read by nobody but the file itself.
-PUBLISHED = {"BILLCOIN_DATABASE_PASSWORD", "BILLCOIN_DATABASE_PORT", "BILLCOIN_NODE_PORT"}
+PUBLISHED = {
+    "BILLCOIN_DATABASE_PASSWORD",
+    "BILLCOIN_DATABASE_PORT",
+    "BILLCOIN_NODE_PORT",
+    "BILLCOIN_ORACLE_DATABASE_PASSWORD",
+    "BILLCOIN_ORACLE_DATABASE_URL",
+}
 
 
 def billcoin_commands() -> list[tuple[str, list[str]]]:
@@ -61,6 +67,7 @@ def test_the_processes_of_the_demo_are_all_there() -> None:
         "postgres",
         "chain",
         "deploy",
+        "oracle-role",
         "migrate",
         "indexer",
         "oracle",
@@ -109,6 +116,36 @@ def test_every_setting_without_default_is_given(name: str) -> None:
         if info.is_required()
     }
     assert needed <= set(SERVICES[name]["environment"])
+
+
+def database_of(name: str) -> str:
+    """The service's `DATABASE_URL` as the file has it: a variable, and what it is without."""
+    return str(SERVICES[name]["environment"]["DATABASE_URL"])
+
+
+def test_the_oracle_and_its_jobs_have_a_role_of_their_own_and_not_the_owner_s() -> None:
+    (role,) = (
+        option.removeprefix("--oracle-role=")
+        for option in SERVICES["migrate"]["command"]
+        if option.startswith("--oracle-role=")
+    )
+    made = SERVICES["oracle-role"]["command"][-1]
+    assert f"CREATE ROLE {role} LOGIN" in made
+    for name in ("oracle", "jobs"):
+        assert f"://{role}:" in database_of(name)
+        # Neither the owner's URL nor its password is within their reach.
+        text = str(SERVICES[name])
+        assert "://billcoin:" not in text
+        assert "{DATABASE_URL" not in text
+        assert "{BILLCOIN_DATABASE_PASSWORD" not in text
+        assert "migrate" in SERVICES[name]["depends_on"]
+    assert "oracle-role" in SERVICES["migrate"]["depends_on"]
+    assert (
+        database_of("migrate")
+        == database_of("oracle-role")
+        == database_of("indexer")
+        != database_of("oracle")
+    )
 
 
 def test_variables_that_compose_itself_reads_are_known() -> None:
