@@ -81,7 +81,9 @@ class Sources:
         return await self._ask(lambda node: node.block_by_number(number))
 
     async def header_by_number(self, number: int) -> Header:
-        """The proven header at a height of some node's chain."""
+        """The proven header at a height of some node's chain; unproven, the same from a quorum."""
+        if self.verification is Verification.QUORUM:
+            return await self._ask_agreeing(lambda node: node.header_by_number(number))
         return await self._ask(lambda node: node.header_by_number(number))
 
     async def head(self) -> Header:
