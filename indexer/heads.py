@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from indexer.rpc import NodeUnreachableError
 from indexer.socket_rpc import SocketRpc
 from indexer.source import Source
 from ledger.chain import BlockRef
@@ -110,7 +111,7 @@ class HeadWatch:
         while True:
             try:
                 await self._listen(socket)
-            except (TransientError, TimeoutError) as error:
+            except TransientError as error:
                 log.warning("subscription_lost", source=self._source.name, error=str(error))
             finally:
                 self._is_subscribed = False
@@ -128,10 +129,13 @@ class HeadWatch:
         try:
             while not closed.done():
                 self._notified.clear()
-                async with asyncio.timeout(silence_seconds):
-                    told = asyncio.create_task(self._notified.wait())
-                    await asyncio.wait((closed, told), return_when=asyncio.FIRST_COMPLETED)
-                    told.cancel()
+                told = asyncio.create_task(self._notified.wait())
+                heard, _ = await asyncio.wait(
+                    (closed, told), timeout=silence_seconds, return_when=asyncio.FIRST_COMPLETED
+                )
+                told.cancel()
+                if not heard:
+                    raise NodeUnreachableError(f"no head for {silence_seconds:g} s")
         finally:
             closed.cancel()
 

@@ -15,11 +15,16 @@ _Change: TypeAlias = Callable[[ChainModel, Strike, ModelBlock, list[Any]], list[
 
 
 class Announcements:
-    """The notifications of one node's subscriptions."""
+    """The notifications of one node's subscriptions.
+
+    Attributes:
+        subscribed: How often anybody has subscribed, which tells who comes back.
+    """
 
     def __init__(self, model: ChainModel, faults: FaultSwitches) -> None:
         self._model = model
         self._faults = faults
+        self.subscribed = 0
 
     def of(self, head: ModelBlock) -> list[Any]:
         """The headers to announce for one new head, in order; some may be no headers at all."""

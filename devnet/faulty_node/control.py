@@ -53,6 +53,7 @@ def _status(node: FaultyNode) -> dict[str, Any]:
         "finalized": model.finalized.number,
         "faults": list(node.faults.names()),
         "injected": dict(node.faults.injected),
+        "subscribed": node.announcements.subscribed,
     }
 
 

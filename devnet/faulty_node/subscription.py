@@ -40,6 +40,7 @@ class Subscriptions:
             self._count += 1
             result = hex(self._count)
             self._ids.append(result)
+            self._node.announcements.subscribed += 1
         elif asked.get("method") == "eth_unsubscribe":
             named = (asked.get("params") or [None])[0]
             result = named in self._ids
