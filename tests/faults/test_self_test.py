@@ -98,9 +98,9 @@ async def test_a_node_whose_header_cannot_be_read_is_convicted_and_the_others_de
             model.mine([model.pay(model.wallets[1], 5)])
 
             async def noted() -> bool:
-                return bool(await place.lies())
+                return await read_observation(ledger, place.chain_id) is not None
 
-            await place.until(noted, "evidence")
+            await place.until(noted, "an observation, which evidence precedes")
         observation = await read_observation(ledger, place.chain_id)
         entry = (await read_evidence_log(ledger, place.chain_id, limit=100))[-1]
     assert observation is not None
