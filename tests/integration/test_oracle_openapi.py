@@ -1,5 +1,6 @@
 """OpenAPI says what is so: each example is sent and each answer, and no answer lacks one."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,13 @@ def test_every_answer_has_an_example_that_is_what_its_schema_says(document: dict
                 problem = content["example"]
                 assert problem["status"] == status, where
                 assert status in {426, 500, 503} or status_of(problem["code"]) == status, where
+
+
+def test_every_code_of_an_example_is_explained(document: dict[str, Any]) -> None:
+    codes = set(re.findall(r"urn:billcoin:problem:(\w+)", repr(document)))
+    guide = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
+    assert {code for code in codes if f"| `{code}` |" not in guide} == set()
+    assert len(codes) > 50
 
 
 def test_every_request_has_an_example_that_is_what_its_schema_says(

@@ -109,7 +109,9 @@ def test_every_doubt_has_words_and_nothing_unknown_leaks() -> None:
     assert b"secret" not in reply.body
 
 
-def test_every_code_is_documented_for_partners() -> None:
+def test_every_verdict_has_exactly_one_row_that_says_what_to_do() -> None:
     guide = (DOCS / "partner.md").read_text(encoding="utf-8")
-    for code in (*Code, *Doubt):
-        assert f"`{code}`" in guide
+    section = guide.partition("## What each code means\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", section, re.MULTILINE)
+    assert sorted(code for code, _ in rows) == sorted(map(str, Code))
+    assert all(remedy.strip() for _, remedy in rows)
