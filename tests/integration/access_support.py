@@ -104,7 +104,10 @@ class Guarded:
 
     async def person(self, name: str, *roles: Role, store: str | None = None) -> Person:
         """Somebody with an access token; how they came by it is another test's concern."""
-        account_id = await self.account(name, *roles, store=store)
+        return self.known(await self.account(name, *roles, store=store), *roles)
+
+    def known(self, account_id: str, *roles: Role) -> Person:
+        """Whoever has this account, at this oracle: it may have been made at another replica."""
         tokens = self.client.oracle._entrance.tokens
         return Person(self.client, account_id, tokens.issue(account_id, "ses_test", roles))
 

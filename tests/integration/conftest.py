@@ -1,5 +1,7 @@
 """A ledger that a test writes, and an oracle that serves it."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,6 +17,8 @@ from oracle_support import (
     until_journal_is_read,
 )
 from relay_proxy import RelayProxy, open_proxy
+
+from devnet.ports import free_port
 
 
 @pytest.fixture
@@ -51,3 +55,30 @@ async def guarded(ledger: Ledger) -> AsyncIterator[Guarded]:
     """An oracle of that ledger where everybody needs an account."""
     async with guarded_oracle(ledger) as guarded:
         yield guarded
+
+
+@pytest.fixture
+async def redis_url() -> AsyncIterator[str]:
+    """A Redis of this test's own."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        program,
+        *("--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            await writer.wait_closed()
+            break
+    yield f"redis://127.0.0.1:{port}/0"
+    if process.returncode is None:
+        process.terminate()
+        await process.wait()

@@ -1,8 +1,6 @@
 """Budgets are exact, apart from each other, shared by replicas, and outlive Redis."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
 import pytest
@@ -23,32 +21,6 @@ from oracle_api.problems import ThrottledError
 TEN = Budget("attempts", 10)
 MANY = Budget("requests", 100)
 VALIDATE = ("POST", "/api/v1/payments/validate")
-
-
-@pytest.fixture
-async def redis_url() -> AsyncIterator[str]:
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("redis-server is not installed")
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        program,
-        *("--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"),
-        stdout=asyncio.subprocess.DEVNULL,
-    )
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.01)
-        else:
-            writer.close()
-            await writer.wait_closed()
-            break
-    yield f"redis://127.0.0.1:{port}/0"
-    if process.returncode is None:
-        process.terminate()
-        await process.wait()
 
 
 async def allowed(spender: Spender, budget: Budget, whose: str, times: int) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from access_support import Guarded, Person, guarded_oracle
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from jobs_process import doing
+from limits.storage import memory
 from oracle_support import Ledger, Pay, settings_for, tx, until
 
 from ledger.store.audit_log import read_audit_page
 from oracle_api.access.principal import Role
+from oracle_api.budgets.spending import RedisSpender
 from oracle_api.flags.suspicion import WINDOW_SECONDS
 from oracle_api.jobs import process
 
@@ -153,6 +156,68 @@ async def test_a_partner_who_speaks_for_many_is_not_flagged_as_one_user(guarded:
     for caller in [partner] * 20 + [user] * 4:
         await ask(caller)
     assert [flag["subject"] for flag in await until_flagged(admin)] == [user.account_id]
+
+
+@pytest.mark.parametrize("role", [Role.PARTNER, Role.TILL])
+async def test_who_speaks_for_many_is_flagged_by_more_than_a_hundred_failures(
+    guarded: Guarded, role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So many are counted in windows, of which one must not end here.
+    monkeypatch.setattr(memory, "time", SimpleNamespace(time=lambda: 1_000_000.0))
+    many = await somebody(guarded, role)
+    admin = await somebody(guarded, Role.ADMIN)
+    for _ in range(100):
+        assert (await ask(many))[1]["error"] == "transaction_not_found"
+    # Flags are raised in the order of the failures: one of theirs would stand before this one.
+    user = await somebody(guarded, Role.STUDENT)
+    for _ in range(4):
+        await ask(user)
+    assert [flag["subject"] for flag in await until_flagged(admin)] == [user.account_id]
+    await ask(many)
+    newest, _ = await until_flagged(admin, count=2)
+    assert (newest["subject"], newest["failures"]) == (many.account_id, 1)
+
+
+@contextlib.asynccontextmanager
+async def two_replicas(ledger: Ledger, url: str | None) -> AsyncIterator[tuple[Guarded, Guarded]]:
+    async with (
+        guarded_oracle(ledger, limits_url=url) as one,
+        guarded_oracle(ledger, limits_url=url) as other,
+    ):
+        yield one, other
+
+
+async def test_replicas_count_failures_together(
+    ledger: Ledger, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RedisSpender.__init__.__kwdefaults__, "timeout_seconds", 20)
+    async with two_replicas(ledger, redis_url) as (one, other):
+        student = await somebody(one, Role.STUDENT)
+        admin = await somebody(one, Role.ADMIN)
+        there = other.known(student.account_id, Role.STUDENT)
+        for asker in (student, there, student, there):
+            await ask(asker)
+        (flag,) = await until_flagged(admin)
+        assert (flag["subject"], flag["failures"]) == (student.account_id, 1)
+
+
+async def test_without_redis_each_replica_counts_failures_for_itself(ledger: Ledger) -> None:
+    """As docs/operator.md says; the flag that one of them raises then stands for both."""
+    async with two_replicas(ledger, None) as (one, other):
+        student = await somebody(one, Role.STUDENT)
+        admin = await somebody(other, Role.ADMIN)
+        there = other.known(student.account_id, Role.STUDENT)
+        for asker in (student, there) * 3:
+            await ask(asker)
+        for guarded in (one, other):
+            culprit = await somebody(guarded, Role.STUDENT, f"culprit-{guarded is one}")
+            for _ in range(4):
+                await ask(culprit)
+        flags = await until_flagged(admin, count=2)
+        assert student.account_id not in {flag["subject"] for flag in flags}
+        await ask(there)
+        newest, *_ = await until_flagged(admin, count=3)
+        assert newest["subject"] == student.account_id
 
 
 async def test_an_admin_acknowledges_and_clears_and_the_log_says_who(guarded: Guarded) -> None:
