@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import structlog
 
 from indexer import metrics
+from indexer.depths import agreed_depth
 from indexer.node import Depth, Node
 from indexer.rpc import NodeUnreachableError, NotThereYetError
 from indexer.source import Evidence, Source
@@ -98,13 +99,16 @@ class Sources:
         """
         answers = await self._ask_all(lambda node: node.depth())
         if len(answers) < self.required:
+            silent = sorted(source.name for source in self.all if source not in answers)
             raise NodeUnreachableError(
-                f"{len(answers)} of {self.required} required nodes tell what is finalized"
+                f"{len(answers)} of {self.required} required nodes tell what is finalized; "
+                f"{', '.join(silent)} did not"
             )
-        found = list(answers.values())
+        safe = {source.name: depth.safe for source, depth in answers.items()}
+        finalized = {source.name: depth.finalized for source, depth in answers.items()}
         return Depth(
-            safe=self._reached([depth.safe for depth in found]),
-            finalized=self._reached([depth.finalized for depth in found]),
+            safe=agreed_depth("safe", safe, required=self.required),
+            finalized=agreed_depth("finalized", finalized, required=self.required),
         )
 
     async def opinions(self, block: BlockRef) -> tuple[list[Source], list[Source]]:
