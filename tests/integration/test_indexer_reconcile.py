@@ -1,16 +1,25 @@
 """The ledger's sums against what the token says, and what the indexer tells of it."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+import structlog
+import yaml
 from aiohttp import ClientSession
 from market import BILL, Market, indexing, open_market, wait_for
 from prometheus_client import REGISTRY
 
+from devnet.dev_accounts import DEPLOYER_INDEX, dev_account
 from devnet.ports import free_port
+from devnet.transactions import address_of
+from indexer import reconcile as reconcile_module
 from indexer.lead import open_sources
 from indexer.reconcile import Reconciliation, pause_seconds, reconcile
+from ledger.json_hex import to_hex
 from ledger.order import Status
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -104,6 +113,59 @@ async def test_the_running_indexer_reconciles_and_serves_metrics(market: Market)
             )
 
         await wait_for(is_told, "no drift, a leader and a node that agrees")
+
+
+DRIFT = "billcoin_reconciliation_drift_units"
+
+
+async def test_drift_is_a_log_line_and_a_metric_until_it_is_gone(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile_module, "_REST_TIMES", 1)
+    settings = market.settings().model_copy(update={"reconcile_seconds": 0.1})
+    market.settings = lambda **_: settings  # type: ignore[method-assign]
+    with structlog.testing.capture_logs() as logged:
+        async with indexing(market):
+            tip = await market.until_tip()
+
+            async def is_sound() -> bool:
+                return any(line["event"] == "reconciled" for line in logged)
+
+            await wait_for(is_sound, "a sound ledger")
+            assert REGISTRY.get_sample_value(DRIFT) == 0
+            minted = "UPDATE transfer SET amount = amount + $2 WHERE sender = $1"
+            await market.ledger.execute(minted, bytes(20), 7)
+
+            async def drifts() -> bool:
+                return any(line["event"] == "ledger_drifts" for line in logged)
+
+            await wait_for(drifts, "drift")
+            # Supply and the only holder's balance, each 7 too much.
+            assert REGISTRY.get_sample_value(DRIFT) == 14
+            await market.ledger.execute(minted, bytes(20), -7)
+
+            async def is_sound_again() -> bool:
+                return REGISTRY.get_sample_value(DRIFT) == 0
+
+            await wait_for(is_sound_again, "no drift any more")
+    told = next(line for line in logged if line["event"] == "ledger_drifts")
+    holder = to_hex(address_of(dev_account(DEPLOYER_INDEX)))
+    assert told == {
+        "event": "ledger_drifts",
+        "log_level": "error",
+        "block": tip,
+        "supply_drift": "7",
+        "holders": {holder: "7"},
+    }
+
+
+def test_drift_pages_whoever_is_on_call() -> None:
+    rules = yaml.safe_load((ROOT / "ops/prometheus/rules.yml").read_text())
+    alerts = [rule for group in rules["groups"] for rule in group["rules"]]
+    (alert,) = [alert for alert in alerts if DRIFT in alert["expr"]]
+    assert alert["expr"] == f"max({DRIFT}) > 0"
+    assert alert["labels"] == {"severity": "page"}
+    assert alert["annotations"]["runbook"] == "docs/operator.md#ledger-drift"
 
 
 def test_a_long_history_is_summed_up_the_less_often() -> None:
