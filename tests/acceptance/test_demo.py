@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +18,11 @@ from typing import Any
 
 import asyncpg
 import pytest
+from partner_guide import command
 
 from billcoin_client import BillcoinClient, verify_attestation
 from devnet.anvil import anvil
+from devnet.ports import free_port
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
@@ -47,11 +50,11 @@ def environment(home: Path) -> dict[str, str]:
 def start(
     home: Path,
     *options: str,
-    command: tuple[str, ...] = (),
+    program: tuple[str, ...] = (),
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - our own command
-        [*(command or (str(BIN / "billcoin-devnet"), "demo")), *options],
+        [*(program or (str(BIN / "billcoin-devnet"), "demo")), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -105,12 +108,12 @@ def assert_sold(result: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def stay() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
+def stay() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts demos that stay up; killed with their sessions should the test fail."""
     demos: list[subprocess.Popen[str]] = []
 
-    def start_one(home: Path) -> subprocess.Popen[str]:
-        demos.append(start(home, "--json"))
+    def start_one(home: Path, *program: str) -> subprocess.Popen[str]:
+        demos.append(start(home, program=program) if program else start(home, "--json"))
         return demos[-1]
 
     yield start_one
@@ -176,7 +179,7 @@ def assert_partners_can_try_it(home: Path, sold: dict[str, Any]) -> None:
 
 
 def test_one_command_sells_a_milk_and_leaves_nothing(tmp_path: Path) -> None:
-    status, out, err = finish(start(tmp_path, "ONCE=1", command=("make", "-s", "demo")))
+    status, out, err = finish(start(tmp_path, "ONCE=1", program=("make", "-s", "demo")))
     assert status == 0, out + err
     assert_sold(json.loads(out.splitlines()[-1]))
     assert "Paid on the till" in out
@@ -184,7 +187,7 @@ def test_one_command_sells_a_milk_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_two_demos_run_side_by_side_until_told_to_stop(
-    tmp_path: Path, stay: Callable[[Path], subprocess.Popen[str]]
+    tmp_path: Path, stay: Callable[..., subprocess.Popen[str]]
 ) -> None:
     homes = [tmp_path / "one", tmp_path / "two"]
     demos = [stay(home) for home in homes]
@@ -204,6 +207,54 @@ def test_two_demos_run_side_by_side_until_told_to_stop(
         status, out, err = finish(demo)
         assert (status, out) == (0, ""), err
         assert_nothing_left(home)
+
+
+def line_to_paste(demo: subprocess.Popen[str]) -> str:
+    """The line that the guide says to paste, once the demo has said all that it says."""
+    assert demo.stdout is not None
+    said: list[str] = []
+    while "Ctrl-C stops everything" not in "".join(said[-1:]):
+        said.append(demo.stdout.readline())
+        assert said[-1], "".join(said) + demo.communicate()[1]
+    (line,) = (line for line in said if line.lstrip().startswith("export "))
+    return line
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+def test_the_partner_s_first_five_minutes(
+    tmp_path: Path, stay: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Two terminals, in the repository's folder: the guide's commands, and what was printed."""
+    port = str(free_port())
+    starting = command("start a demo").replace("8400", port)
+    demo = stay(tmp_path, "sh", "-c", starting)
+    script = (
+        line_to_paste(demo)
+        + command("find the oracle").replace("8400", port)
+        + command("make an order")
+        + command("pay an order")
+        + command("ask whether it is paid")
+    )
+    # Another terminal has none of the demo's variables, but for those that are pasted.
+    bare = {n: value for n, value in environment(tmp_path).items() if n != "BILLCOIN_HOME"}
+    other = subprocess.run(  # noqa: S603 - the guide's commands
+        ["/bin/sh", "-e", "-c", script],
+        capture_output=True,
+        text=True,
+        env=bare,
+        cwd=ROOT,
+        check=False,
+    )
+    assert other.returncode == 0, other.stdout + other.stderr
+    made, paid, answer = other.stdout.splitlines()
+    assert json.loads(made)["status"] == "awaiting_payment"
+    assert re.fullmatch(r"0x[0-9a-f]{64}", json.loads(paid)["txHash"])
+    verdict = json.loads(answer)
+    assert (verdict["valid"], verdict["verdict"]["orderId"]) == (True, json.loads(made)["id"])
+    # As the terminal does it: to all that it runs.
+    os.killpg(demo.pid, signal.SIGINT)
+    finish(demo)
+    assert_nothing_left(tmp_path)
 
 
 def test_stopped_before_the_sale_it_says_so(tmp_path: Path) -> None:

@@ -5,15 +5,13 @@ import json
 import os
 import re
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
 from access_support import PASSWORD, Guarded
+from partner_guide import GUIDE, command
 
 from oracle_api.access.principal import Role, Scope
-
-GUIDE = (Path(__file__).parents[2] / "docs" / "partner.md").read_text(encoding="utf-8")
 
 
 def section() -> str:
@@ -22,9 +20,9 @@ def section() -> str:
     return found[1]
 
 
-async def answer_of(command: str, **variables: str) -> Any:
+async def answer_of(script: str, **variables: str) -> Any:
     process = await asyncio.create_subprocess_exec(
-        *("sh", "-c", command),
+        *("sh", "-c", script),
         env={"PATH": os.environ["PATH"], **variables},
         stdout=asyncio.subprocess.PIPE,
     )
@@ -35,7 +33,7 @@ async def answer_of(command: str, **variables: str) -> Any:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 async def test_the_guide_s_commands_run(guarded: Guarded) -> None:
-    listing, signing_in = re.findall(r"```sh\n(.*?)```", section(), re.DOTALL)
+    listing, signing_in = command("list orders with a key"), command("sign in")
     shop = await guarded.account("shop", Role.PARTNER)
     key = (await guarded.program(shop, Scope.ORDERS_READ)).credential
     oracle = guarded.client.base

@@ -7,12 +7,12 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from node_program import answer_of
+from partner_guide import command
 from relay_scene import SUBMIT, Scene, new_wallet, open_scene
 
 from ledger.json_hex import to_hex
@@ -101,16 +101,13 @@ async def test_a_submission_may_wait_until_the_order_is_paid(scene: Scene) -> No
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 async def test_the_guide_s_command_pays_an_order(scene: Scene) -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "partner.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```sh\n(.*?)```", guide, re.DOTALL)
-    (command,) = [block for block in blocks if "/payments/submit" in block]
-    before, _, after = command.partition("'{")
+    before, _, after = command("pay without gas").partition("'{")
     assert after
     body = scene.sign(await scene.client.order())
     shown = re.findall(r'"(\w+)": "', after)
     assert set(shown) == set(body)
-    command = f"{before}'{json.dumps(body)}'"
-    answer = await answer_of("sh", "-c", command, ORACLE=scene.client.base)
+    paying = f"{before}'{json.dumps(body)}'"
+    answer = await answer_of("sh", "-c", paying, ORACLE=scene.client.base)
     assert answer["orderStatus"] == "paid"
 
 

@@ -1,7 +1,6 @@
 """What docs/partner.md tells partners to run verifies what we send, and nothing else."""
 
 import base64
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from node_program import JAVASCRIPT, answer_of, node
 from oracle_support import open_ledger, served, settings_for, until
+from partner_guide import command
 from webhook_support import (
     Received,
     add_account,
@@ -19,7 +19,6 @@ from webhook_support import (
 )
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs/partner.md").read_text(encoding="utf-8")
 
 PYTHON_DRIVER = """
 import base64, json, sys
@@ -31,24 +30,17 @@ import { readFileSync } from "node:fs";
 const { hmac, ed25519, secret, publicKey } = JSON.parse(readFileSync(0));
 const text = (one) => Buffer.from(one.body, "base64").toString();
 const forged = text(ed25519).replace("webhook.ping", "order.paid");
+// Why the guide has a function of its own for these: the package does not know them.
+const asShared = publicKey.replace("whpk_", "whsec_");
 const throws = (work) => { try { work(); return false; } catch { return true; } };
 console.log(JSON.stringify({
   event: readEvent(text(hmac), hmac.headers, secret),
   isForgedRefused: throws(() => readEvent(text(hmac) + " ", hmac.headers, secret)),
   isFromBillcoin: isFromBillcoin(text(ed25519), ed25519.headers, publicKey),
+  isRefusedByPackage: throws(() => readEvent(text(ed25519), ed25519.headers, asShared)),
   isForgedFromBillcoin: isFromBillcoin(forged, ed25519.headers, publicKey),
 }));
 """
-
-
-def snippet(language: str, name: str) -> str:
-    (found,) = (
-        block
-        for block in re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
-        if name in block
-    )
-    text: str = found
-    return text
 
 
 def as_sent(received: Received) -> dict[str, Any]:
@@ -81,7 +73,7 @@ async def test_the_guide_s_snippets_verify_what_we_send_and_refuse_what_we_do_no
     python = await answer_of(
         sys.executable,
         "-c",
-        snippet("python", "read_event") + PYTHON_DRIVER,
+        command("verify a webhook in Python") + PYTHON_DRIVER,
         question=question,
         folder=ROOT,
         WEBHOOK_SECRET=hmac["secret"],
@@ -91,7 +83,7 @@ async def test_the_guide_s_snippets_verify_what_we_send_and_refuse_what_we_do_no
         node(),
         "--input-type=module",
         "--eval",
-        snippet("js", "readEvent") + JAVASCRIPT_DRIVER,
+        command("verify a webhook in JavaScript") + JAVASCRIPT_DRIVER,
         folder=JAVASCRIPT,
         question={
             "hmac": question,
@@ -104,6 +96,7 @@ async def test_the_guide_s_snippets_verify_what_we_send_and_refuse_what_we_do_no
         "event": sent.event,
         "isForgedRefused": True,
         "isFromBillcoin": True,
+        "isRefusedByPackage": True,
         "isForgedFromBillcoin": False,
     }
 
@@ -116,7 +109,7 @@ async def test_the_guide_s_command_makes_an_endpoint(ledger_url: str, tmp_path: 
         made = await answer_of(
             "sh",
             "-c",
-            snippet("sh", "/api/v1/webhooks"),
+            command("make a webhook"),
             ORACLE=client.base,
             BILLCOIN_API_KEY=partner.key,
         )
