@@ -35,6 +35,12 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def _log_aside() -> None:
+    """Keep logs out of standard output, which holds a command's result and nothing else."""
+    configure_logs("INFO")
+
+
 @app.command()
 def migrate(
     *,

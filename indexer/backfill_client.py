@@ -114,7 +114,10 @@ class BatchClient:
         return list(zip(results[::2], results[1::2], strict=True))
 
     def _single(self, call: bytes) -> Any:
-        answer, _ = self._post(call)
+        try:
+            answer, _ = self._post(call)
+        except _BatchRefusedError as error:
+            raise UnansweredError(str(error)) from error  # there is nothing smaller to ask for
         if not isinstance(answer, dict) or "result" not in answer:
             raise UnansweredError(f"the node refused a call: {str(answer)[:300]}")
         return answer["result"]

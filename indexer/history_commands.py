@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from indexer.audit.commands import audit, verify_audit
-from indexer.backfill import DEFAULT_WORKERS, Progress, backfill_until, process_pool
+from indexer.backfill import DEFAULT_WORKERS, Progress, process_pool
+from indexer.backfill_nodes import HistoryNodes, backfill_from_any
 from indexer.backfill_worker import RangeTask
 from indexer.console import Json, progress_bar, read_settings, run, say
 from indexer.deployment_check import check_deployment_on_chain, find_anchor
@@ -92,7 +93,9 @@ async def _backfill(settings: IndexerSettings, last: int | None, workers: int) -
             depth = await sources.depth()
             if last is None:
                 last = depth.finalized.number if depth.finalized else 0
-        result = await _proceed(connection, settings, last, workers)
+            final_number = depth.finalized.number if depth.finalized else -1
+            nodes = HistoryNodes(sources, final_number)
+            result = await _proceed(connection, settings, nodes, last, workers)
         await _deepen(connection, settings.chain_id, result.cursor, depth)
         return result
     finally:
@@ -100,13 +103,13 @@ async def _backfill(settings: IndexerSettings, last: int | None, workers: int) -
 
 
 async def _proceed(
-    connection: Connection, settings: IndexerSettings, last: int, workers: int
+    connection: Connection, settings: IndexerSettings, nodes: HistoryNodes, last: int, workers: int
 ) -> _Backfilled:
     cursor = await read_cursor(connection, settings.chain_id)
     if cursor is None:
         raise CorruptError("the ledger was registered and is not there")
     first = cursor.tip.number + 1
-    done = Progress(0, max(last - first + 1, 0), 0, 0.0, cursor)
+    tally = _Tally()
     task = RangeTask(
         node_url=settings.history_url(),
         chain_id=settings.chain_id,
@@ -118,13 +121,33 @@ async def _proceed(
     with progress_bar("Proving and writing blocks") as (bar, line), process_pool(workers) as pool:
 
         def tell(progress: Progress) -> None:
-            nonlocal done
-            done = progress
-            rate = f"{progress.transfers / max(progress.seconds, 1e-9):,.0f} transfers/s"
-            bar.update(line, completed=done.blocks_done, total=done.blocks_total, rate=rate)
+            tally.add(progress)
+            rate = f"{tally.transfers / max(tally.seconds, 1e-9):,.0f} transfers/s"
+            done = progress.cursor.tip.number - first + 1
+            bar.update(line, completed=done, total=last - first + 1, rate=rate)
 
-        await backfill_until(connection, pool, cursor, task=task, workers=workers, progress=tell)
-    return _Backfilled(first, done.transfers, done.seconds, done.cursor)
+        cursor = await backfill_from_any(
+            connection, pool, nodes, task=task, workers=workers, progress=tell
+        )
+    return _Backfilled(first, tally.transfers, tally.seconds, cursor)
+
+
+class _Tally:
+    """What the nodes have told together; each one's progress counts from its own first block."""
+
+    def __init__(self) -> None:
+        self.transfers = 0
+        self.seconds = 0.0
+        self._before = (0, 0.0)
+        self._blocks_total = 0
+
+    def add(self, progress: Progress) -> None:
+        if progress.blocks_total != self._blocks_total:
+            self._before = (self.transfers, self.seconds)
+        self._blocks_total = progress.blocks_total
+        transfers, seconds = self._before
+        self.transfers = transfers + progress.transfers
+        self.seconds = seconds + progress.seconds
 
 
 async def _deepen(connection: Connection, chain_id: int, cursor: Cursor, depth: Depth) -> None:

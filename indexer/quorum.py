@@ -4,7 +4,7 @@ import structlog
 
 from indexer.branch import Branch
 from indexer.source import Source
-from indexer.sources import HEDGE_SECONDS, Sources
+from indexer.sources import HEDGE_SECONDS, PATIENCE_SECONDS, Sources
 from ledger.chain import BlockRef, FinalityConflictError
 from ledger.errors import TransientError
 from ledger.json_hex import UnprovenError
@@ -35,6 +35,13 @@ async def is_backed(
     if heads.count(head) >= sources.required:
         return True
     return await sources.agree_on(head, patience_seconds=patience_seconds)
+
+
+async def is_held(sources: Sources, block: BlockRef) -> bool:
+    """The same of a block of history, for whoever watches no heads and is in no hurry."""
+    if sources.required == 1:
+        return True
+    return await sources.agree_on(block, patience_seconds=PATIENCE_SECONDS)
 
 
 async def is_confirmed(sources: Sources, branch: Branch, cursor: Cursor) -> bool:

@@ -53,19 +53,19 @@ class RangesAhead:
         """The next range in order; asked for again while it fails."""
         self._fill()
         task, future = self._running.popleft()
-        failure = RangeFailure("no_attempt", "nothing was tried")
-        for attempt in range(_ATTEMPTS):
+        attempt = 0
+        while True:
+            attempt += 1
             result = await self._outcome(future)
             if isinstance(result, ProvenRange):
                 self._went_well(task, result)
                 self._fill()
                 return result
-            failure = result
-            await self._wait_after(failure, attempt)
+            log.warning("range_failed", code=result.code, error=result.message, attempt=attempt)
+            if attempt == _ATTEMPTS:
+                raise _error_of(result)
+            await self._wait_after(result, attempt)
             future = self._submit(task)
-        if failure.code in {"rate_limited", "UnansweredError"}:
-            raise TransientError(failure.message)
-        raise UnprovenError(failure.code, failure.message)
 
     def _fill(self) -> None:
         while len(self._running) < self._at_once and self._next_first <= self._task.last:
@@ -102,7 +102,13 @@ class RangesAhead:
     async def _wait_after(self, failure: RangeFailure, attempt: int) -> None:
         """Ask for less at once, then wait as long as the node says, or longer each time."""
         self._at_once = max(self._at_once // 2, 1)
-        backoff = min(0.05 * 2**attempt, _MAX_BACKOFF_SECONDS)
+        backoff = min(0.025 * 2**attempt, _MAX_BACKOFF_SECONDS)
         asked = failure.retry_after_seconds
-        log.warning("range_failed", code=failure.code, error=failure.message, attempt=attempt + 1)
         await asyncio.sleep(backoff if asked is None else asked)
+
+
+def _error_of(failure: RangeFailure) -> TransientError:
+    """A node that does not answer is not one whose answers do not check."""
+    if failure.code in {"rate_limited", "UnansweredError"}:
+        return TransientError(failure.message)
+    return UnprovenError(failure.code, failure.message)
