@@ -11,11 +11,12 @@ import structlog
 import typer
 
 from indexer import history_commands, operator_commands, treasury_command
-from indexer.console import EXIT_UNSOUND, Json, progress_bar, read_settings, read_settings_of, say
+from indexer.console import EXIT_UNSOUND, Json, read_settings, read_settings_of, say
 from indexer.console import run as run_to_end
 from indexer.halt_instructions import halt_instructions
 from indexer.json_logs import configure_logs
 from indexer.lead import lead_forever, open_sources
+from indexer.progress import progress_bar
 from indexer.replay_check import ReplayReport, replay_check
 from indexer.settings import DatabaseSettings, IndexerSettings
 from indexer.status import IndexerStatus, read_status

@@ -19,6 +19,10 @@ _TARGET_ANSWER_BYTES = 256 * 1024
 _MAX_BATCH_BLOCKS = 64
 _FIRST_BATCH_BLOCKS = 8
 _SINGLE_BLOCKS = 32
+# After so many good answers a larger batch is tried again: what was refused may have been a
+# balancer's bad moment. Each refusal doubles it, so that a node's limit is seldom run into.
+_FIRST_PATIENCE_ANSWERS = 16
+_MAX_PATIENCE_ANSWERS = 4096
 _SINGLE_CALLS_AT_ONCE = 8
 _MAX_ANSWER_BYTES = 256 * 1024 * 1024
 _OK = 200
@@ -43,7 +47,10 @@ class _BatchRefusedError(TransientError):
 
 
 class BatchClient:
-    """One node, asked by batches that shrink while it refuses them, at last by single calls."""
+    """One node, asked by batches that shrink while it refuses them, at last by single calls.
+
+    They grow with what fits into an answer, and in time beyond what was once refused.
+    """
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
         self._idle: list[http.client.HTTPConnection] = []
@@ -59,6 +66,8 @@ class BatchClient:
             self._headers["Authorization"] = f"Basic {base64.b64encode(words.encode()).decode()}"
         self._most_blocks = _MAX_BATCH_BLOCKS
         self._batch_blocks = _FIRST_BATCH_BLOCKS
+        self._answers_in_a_row = 0
+        self._patience_answers = _FIRST_PATIENCE_ANSWERS
 
     def __del__(self) -> None:
         """Close what is open: a process keeps its clients until it asks other nodes."""
@@ -77,17 +86,35 @@ class BatchClient:
             BusyNodeError, UnansweredError: as they say.
         """
         if not self._most_blocks:
-            return self._one_by_one(numbers)
+            singly = self._one_by_one(numbers)
+            self._went_well()
+            return singly
         found: list[tuple[Any, Any]] = []
         while len(found) < len(numbers):
             wanted = numbers[len(found) : len(found) + self._batch_blocks]
             try:
                 found += self._batch(wanted)
             except _BatchRefusedError:
-                self._most_blocks = self._batch_blocks = len(wanted) // 2
+                self._was_refused(len(wanted))
                 if not self._most_blocks:
                     return found + self._one_by_one(numbers[len(found) :])
+            else:
+                self._went_well()
         return found
+
+    def _was_refused(self, count: int) -> None:
+        self._most_blocks = self._batch_blocks = count // 2
+        self._answers_in_a_row = 0
+        self._patience_answers = min(2 * self._patience_answers, _MAX_PATIENCE_ANSWERS)
+
+    def _went_well(self) -> None:
+        self._answers_in_a_row += 1
+        if self._most_blocks < _MAX_BATCH_BLOCKS and (
+            self._answers_in_a_row >= self._patience_answers
+        ):
+            self._answers_in_a_row = 0
+            self._most_blocks = min(max(2 * self._most_blocks, 1), _MAX_BATCH_BLOCKS)
+            self._batch_blocks = max(self._batch_blocks, 1)
 
     def _batch(self, numbers: Sequence[int]) -> list[tuple[Any, Any]]:
         calls = [_calls(number, 2 * place) for place, number in enumerate(numbers)]

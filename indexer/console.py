@@ -2,22 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import orjson
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from indexer.settings import DatabaseSettings, IndexerSettings
@@ -84,17 +75,3 @@ def say(values: Mapping[str, Any], *, as_json: bool, title: str) -> None:
         shown = "\n".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
         table.add_row(name.replace("_", " "), shown or "none")
     Console().print(table)
-
-
-@contextmanager
-def progress_bar(what: str) -> Iterator[tuple[Progress, TaskID]]:
-    """A bar on standard error with count, rate and time remaining."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield bar, bar.add_task(what, total=None, rate="")

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from indexer.console import EXIT_USAGE, Json, fail, progress_bar, read_settings, run, say
+from indexer.console import EXIT_USAGE, Json, fail, read_settings, run, say
 from indexer.export import export_ledger
+from indexer.progress import progress_bar
 from indexer.settings import IndexerSettings
 from ledger.store.export import EXPORT_TABLES
 from ledger.store.pool import connect

@@ -10,11 +10,12 @@ from indexer.audit.commands import audit, verify_audit
 from indexer.backfill import DEFAULT_WORKERS, Progress, process_pool
 from indexer.backfill_nodes import HistoryNodes, backfill_from_any
 from indexer.backfill_worker import RangeTask
-from indexer.console import Json, progress_bar, read_settings, run, say
+from indexer.console import Json, read_settings, run, say
 from indexer.deployment_check import check_deployment_on_chain, find_anchor
 from indexer.export_commands import export
 from indexer.lead import follow_configured, open_sources
 from indexer.node import Depth
+from indexer.progress import progress_bar
 from indexer.proof_commands import verify_proof
 from indexer.reindex_commands import reindex_command
 from indexer.settings import IndexerSettings

@@ -8,7 +8,8 @@ import typer
 
 from indexer.audit.work import choose_task
 from indexer.backfill import DEFAULT_WORKERS, process_pool
-from indexer.console import EXIT_UNSOUND, Json, progress_bar, read_settings, run, say
+from indexer.console import EXIT_UNSOUND, Json, read_settings, run, say
+from indexer.progress import progress_bar
 from indexer.reindex import Reindexed, reindex
 from indexer.settings import IndexerSettings
 from ledger.store.pool import connect

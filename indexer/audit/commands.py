@@ -15,11 +15,11 @@ from indexer.console import (
     EXIT_UNSOUND,
     Json,
     fail,
-    progress_bar,
     read_settings,
     run,
     say,
 )
+from indexer.progress import progress_bar
 from indexer.settings import IndexerSettings
 from ledger.errors import LedgerError, RejectedError
 from ledger.store.pool import connect

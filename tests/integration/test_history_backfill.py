@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -293,6 +294,8 @@ async def test_killed_at_any_point_it_goes_on_and_the_ledger_is_sound(market: Ma
     process = await command(market, "backfill", "--json")
     output, errors = await process.communicate()
     assert process.returncode == 0, errors
+    told = r"Proving and writing blocks: [\d,]+ of [\d,]+, [\d,]+ transfers/s, [\d:-]+ remaining"
+    assert re.search(told, errors.decode()), errors
     assert json.loads(output)["tip_number"] == await market.head_number() - 4
     assert (await market.read(order.id)).status is Status.SETTLED
     checked = await command(market, "replay-check", "--json")
