@@ -167,9 +167,9 @@ class Attempt:
     promised_wei: int = 0
 
 
-async def insert_standing_order(connection: Connection, order: SignedStandingOrder) -> None:
-    """Register a standing order; the same one again changes nothing."""
-    await connection.execute(
+async def insert_standing_order(connection: Connection, order: SignedStandingOrder) -> bool:
+    """Register a standing order; the same one again changes nothing, and is no news (False)."""
+    done = await connection.execute(
         INSERT,
         *(order.chain_id, order.order_hash, order.contract, order.payer, order.merchant),
         *(order.into_vaults, Decimal(order.litres), order.period_seconds, order.price_mode),
@@ -177,6 +177,7 @@ async def insert_standing_order(connection: Connection, order: SignedStandingOrd
         *(order.starts_at, order.ends_at, Decimal(order.nonce), order.signature),
         *(order.account_id, order.registered_at),
     )
+    return done == "INSERT 0 1"
 
 
 async def count_of_account(

@@ -24,9 +24,9 @@ from oracle_api.accounts.resource import account_document, api_key_document
 from oracle_api.accounts.service import (
     DEFAULT_KEY_DAYS,
     MAX_KEY_DAYS,
-    OFFICE_COMMAND,
     AccountService,
 )
+from oracle_api.audit_log.actor import OFFICE_COMMAND
 from oracle_api.console import refused
 from oracle_api.pages import is_id
 

@@ -30,7 +30,8 @@ from oracle_api.accounts.requests import (
     RolesRequest,
 )
 from oracle_api.accounts.resource import account_document, api_key_document
-from oracle_api.accounts.service import AccountService, Actor
+from oracle_api.accounts.service import AccountService
+from oracle_api.audit_log.actor import actor_of
 from oracle_api.database import Database
 from oracle_api.idempotency import canonical, optional_key, replay_headers
 from oracle_api.pages import MAX_CURSOR, cut_page, page_document, read_before, read_limit
@@ -103,7 +104,7 @@ class AccountRoutes:
         async with self._database.writing(needs_ledger=False) as connection:
             made = await self._service.make(
                 connection,
-                _actor(request),
+                actor_of(request),
                 name=body.name,
                 roles=body.roles,
                 store_id=body.storeId,
@@ -147,7 +148,7 @@ class AccountRoutes:
         """Give an account other roles."""
         async with self._database.writing(needs_ledger=False) as connection:
             changed = await self._service.set_roles(
-                connection, _actor(request), account_id, roles=body.roles, store_id=body.storeId
+                connection, actor_of(request), account_id, roles=body.roles, store_id=body.storeId
             )
         self._authenticator.forget()
         return json_of(account_document(changed))
@@ -160,7 +161,7 @@ class AccountRoutes:
         password_hash = await self._passwords.hash(body.password)
         async with self._database.writing(needs_ledger=False) as connection:
             changed = await self._service.set_password(
-                connection, _actor(request), account_id, password_hash
+                connection, actor_of(request), account_id, password_hash
             )
         self._authenticator.forget()
         return json_of(account_document(changed))
@@ -182,7 +183,7 @@ class AccountRoutes:
         async with self._database.writing(needs_ledger=False) as connection:
             made = await self._service.make_key(
                 connection,
-                _actor(request),
+                actor_of(request),
                 account_id,
                 name=body.name,
                 scopes=body.scopes,
@@ -215,7 +216,7 @@ class AccountRoutes:
         """End an API key."""
         async with self._database.writing(needs_ledger=False) as connection:
             revoked = await self._service.revoke_key(
-                connection, _actor(request), account_id, key_id
+                connection, actor_of(request), account_id, key_id
             )
         self._authenticator.forget()
         return json_of(api_key_document(revoked))
@@ -232,14 +233,10 @@ class AccountRoutes:
     async def _enable(self, request: Request, account_id: str, *, is_enabled: bool) -> Response:
         async with self._database.writing(needs_ledger=False) as connection:
             changed = await self._service.set_enabled(
-                connection, _actor(request), account_id, is_enabled=is_enabled
+                connection, actor_of(request), account_id, is_enabled=is_enabled
             )
         self._authenticator.forget()
         return json_of(account_document(changed))
-
-
-def _actor(request: Request) -> Actor:
-    return Actor(request.state.principal.account_id, request.state.request_id)
 
 
 def _account_key(

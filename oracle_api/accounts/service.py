@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from ledger.audit_chain import AuditEntry
 from ledger.ids import sortable_id
 from ledger.store.accounts import (
     NewAccount,
@@ -26,13 +25,13 @@ from ledger.store.api_keys import (
     read_api_key,
     revoke_api_key,
 )
-from ledger.store.audit_log import record_audit
 from ledger.store.idempotency import IdempotencyKey
 from ledger.store.pool import Connection
 from ledger.store.sessions import revoke_sessions
 from oracle_api.access.api_keys import ENDING_CHARACTERS, api_key_digest, make_api_key
 from oracle_api.access.office import Office
 from oracle_api.access.principal import Role, Scope
+from oracle_api.audit_log.actor import Actor
 from oracle_api.idempotency import claim
 from oracle_api.pages import is_id
 from oracle_api.times import Clock, rfc3339, to_datetime
@@ -40,18 +39,6 @@ from oracle_api.times import Clock, rfc3339, to_datetime
 MAX_GOOD_KEYS: Final = 20
 MAX_KEY_DAYS: Final = 730
 DEFAULT_KEY_DAYS: Final = 365
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """On whose behalf something is done, for the audit log."""
-
-    id: str
-    request_id: str | None = None
-
-
-OFFICE_COMMAND: Final = Actor("office")
-"""A command on the server: whoever can run it is the office."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +264,7 @@ class AccountService:
         subject: str,
         details: dict[str, Any],
     ) -> None:
-        entry = AuditEntry(self._now(), actor.id, action, subject, details, actor.request_id)
-        await record_audit(connection, entry)
+        await actor.note(connection, action, subject, details, now=self._now())
 
     def _now(self) -> datetime:
         return to_datetime(self._clock())

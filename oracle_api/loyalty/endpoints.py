@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 
 from oracle_api.access.principal import Principal
+from oracle_api.audit_log.actor import actor_of
 from oracle_api.database import Database
 from oracle_api.idempotency import idempotency_key as key_of
 from oracle_api.idempotency import replay_headers
@@ -66,6 +67,6 @@ class LoyaltyRoutes:
         key = key_of(idempotency_key, principal, route=route, request=b"")
         async with self._database.writing() as connection:
             coupon, was_used = await self._service.use(
-                connection, coupon_id, used_by=principal.account_id, key=key
+                connection, coupon_id, by=actor_of(request), key=key
             )
         return json_of(write_coupon(coupon), headers=replay_headers(is_replayed=was_used))

@@ -15,6 +15,7 @@ from ledger.store.coupons import (
 )
 from ledger.store.idempotency import IdempotencyKey
 from ledger.store.pool import Connection
+from oracle_api.audit_log.actor import Actor
 from oracle_api.idempotency import claim
 from oracle_api.loyalty.requests import MAX_COUPONS, MAX_POSTINGS
 from oracle_api.loyalty.resource import write_balance
@@ -54,7 +55,7 @@ class LoyaltyService:
         return coupon
 
     async def use(
-        self, connection: Connection, coupon_id: str, *, used_by: str, key: IdempotencyKey
+        self, connection: Connection, coupon_id: str, *, by: Actor, key: IdempotencyKey
     ) -> tuple[StoredCoupon, bool]:
         """Use a coupon; also whether the same till had done so with the same key before.
 
@@ -66,7 +67,10 @@ class LoyaltyService:
         claimed = await claim(connection, key, new_id=coupon_id, now=now)
         if claimed.is_replayed:
             return await read_coupon(connection, coupon_id), True
-        coupon = await use_coupon(connection, coupon_id, used_by=used_by, now=now)
+        coupon = await use_coupon(connection, coupon_id, used_by=by.id, now=now)
         # Never the id: whoever reads logs could have used it.
-        log.info("coupon used", orderId=coupon.order_id, by=used_by)
+        log.info("coupon used", orderId=coupon.order_id, by=by.id)
+        # There it is told only of a coupon that nobody can use any more.
+        details = {"orderId": coupon.order_id}
+        await by.note(connection, "coupon.redeemed", coupon_id, details, now=now)
         return coupon, False

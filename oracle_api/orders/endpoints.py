@@ -11,6 +11,8 @@ from ledger.audience import Audience
 from ledger.order import Status
 from oracle_api.access.audience import audience_of
 from oracle_api.access.principal import Principal
+from oracle_api.access.route_roles import STAFF
+from oracle_api.audit_log.actor import actor_of
 from oracle_api.database import Database
 from oracle_api.idempotency import replay_headers
 from oracle_api.orders.documentation import (
@@ -130,9 +132,13 @@ class OrderRoutes:
     async def cancel(self, request: Request, order_id: str) -> Response:
         """Cancel an order that has not been paid."""
         order_id = read_order_id(order_id)
+        principal: Principal = request.state.principal
         async with self._database.writing() as connection:
             cancelled = await self._service.cancel(
-                connection, order_id, audience_of(request.state.principal)
+                connection,
+                order_id,
+                audience_of(principal),
+                staff=actor_of(request) if principal.has(*STAFF) else None,
             )
         return self._order_response(cancelled)
 

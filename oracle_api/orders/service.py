@@ -23,6 +23,7 @@ from ledger.store.prices import read_newest_price
 from ledger.store.standings import refresh_standings
 from ledger.units import Sen, Units, format_myr
 from oracle_api.access.principal import Principal
+from oracle_api.audit_log.actor import Actor
 from oracle_api.idempotency import claim, idempotency_key
 from oracle_api.loyalty.students import Students
 from oracle_api.orders.repository import PaidOrder, read_with_payments
@@ -100,8 +101,13 @@ class OrderService:
         log.info("order made", orderId=made.order.id, replayed=claimed.is_replayed)
         return MadeOrder(made, is_replayed=claimed.is_replayed)
 
-    async def cancel(self, connection: Connection, order_id: str, audience: Audience) -> PaidOrder:
+    async def cancel(
+        self, connection: Connection, order_id: str, audience: Audience, *, staff: Actor | None
+    ) -> PaidOrder:
         """Cancel an order that nobody has paid; cancelling twice is as good as once.
+
+        What staff do to an order is in the audit log. A buyer's own change of mind is in the
+        journal alone: no program of a partner's shall queue there.
 
         Raises:
             RejectedError: `order_not_found`, or `order_not_cancellable` when it was paid.
@@ -109,7 +115,8 @@ class OrderService:
         chain_id = self._settings.chain_id
         moment = to_datetime(self._clock())
         await _existing(connection, order_id, audience)
-        if await mark_cancelled(connection, order_id, now=moment):
+        is_news = await mark_cancelled(connection, order_id, now=moment)
+        if is_news:
             cursor = await _cursor(connection, chain_id)
             await refresh_standings(connection, [order_id], cursor.depths, now=moment)
             await notify(connection, tip_number=None, last_seq=await read_last_seq(connection))
@@ -121,6 +128,9 @@ class OrderService:
                 f"the order is {found.order.status}: only one that is not paid can be cancelled",
                 param="id",
             )
+        if is_news and staff is not None:
+            details = {"storeId": found.order.store_id}
+            await staff.note(connection, "order.cancelled", order_id, details, now=moment)
         return found
 
     async def _lock_rate(self, connection: Connection, now: int) -> LockedRate:

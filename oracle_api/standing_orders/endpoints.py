@@ -15,6 +15,7 @@ from ledger.store.standing_orders import (
     read_standing_order,
 )
 from oracle_api.access.principal import Principal, Role
+from oracle_api.audit_log.actor import actor_of
 from oracle_api.database import Database
 from oracle_api.pages import MAX_CURSOR, cut_page, page_document, read_limit
 from oracle_api.problems import CapabilityOffError, UnavailableError
@@ -71,10 +72,13 @@ class StandingOrderRoutes:
         async with self._database.writing() as connection:
             if await read_standing_order(connection, chain_id, order.order_hash) is None:
                 await self._require_room(connection, principal)
-            await insert_standing_order(connection, order)
+            is_news = await insert_standing_order(connection, order)
             # Whoever has the signature may see it, also where another account was first.
             record = await read_standing_order(connection, chain_id, order.order_hash)
             moment = await self._chain_now(connection)
+            if is_news:
+                subject, action = standing_order_id(order), "standing_order.registered"
+                await actor_of(request).note(connection, action, subject, {}, now=now)
         if record is None:
             raise standing_order_not_found()
         return json_of(

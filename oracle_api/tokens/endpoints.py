@@ -15,7 +15,7 @@ from oracle_api.budgets.policy import spender_of
 from oracle_api.forms import StrictRequest
 from oracle_api.responses import json_of
 from oracle_api.tokens.documentation import GRANT, JWKS, REVOKE
-from oracle_api.tokens.service import Granted, TokenService
+from oracle_api.tokens.service import Granted, TokenService, Visit
 from oracle_api.visitor import host_name
 
 PATH: Final = "/api/v1/tokens"
@@ -133,14 +133,14 @@ class TokenRoutes:
         return json_of(self._public_set, headers=headers)
 
     async def _granted(self, request: Request, body: GrantRequest) -> Granted:
+        visit = Visit(spender_of(request.state.principal), request.state.request_id)
         if body.grant_type == "password":
             name, password = _needed(body.username, "username"), _needed(body.password, "password")
-            address = spender_of(request.state.principal)
-            return await self._service.sign_in(name, password, address=address)
+            return await self._service.sign_in(name, password, address=visit.address)
         token = body.refresh_token
         if token is None and body.session == "cookie":
             token = _refresh_cookie(request) or ""
-        return await self._service.refresh(_needed(token, "refresh_token"))
+        return await self._service.refresh(_needed(token, "refresh_token"), visit=visit)
 
 
 def _needed(value: str | None, name: str) -> str:

@@ -19,6 +19,7 @@ from ledger.store.accounts import (
 )
 from ledger.store.pool import Connection
 from ledger.store.sessions import (
+    StoredRefreshToken,
     insert_refresh_token,
     insert_session,
     lock_refresh_token,
@@ -31,6 +32,7 @@ from oracle_api.access.office import Office
 from oracle_api.access.passwords import Passwords
 from oracle_api.access.principal import Role
 from oracle_api.accounts.requests import is_account_name
+from oracle_api.audit_log.actor import Actor
 from oracle_api.database import Database
 from oracle_api.problems import DeniedError
 from oracle_api.times import Clock, to_datetime
@@ -57,6 +59,14 @@ class Granted:
     access_token: str
     refresh_token: str
     session_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """From where somebody asks, and in which request."""
+
+    address: str
+    request_id: str
 
 
 class TokenService:
@@ -108,7 +118,7 @@ class TokenService:
         await self._attempts.give_back(name, address)
         return granted
 
-    async def refresh(self, token: str) -> Granted:
+    async def refresh(self, token: str, *, visit: Visit) -> Granted:
         """Renew a session with its newest refresh token.
 
         Raises:
@@ -116,7 +126,7 @@ class TokenService:
         """
         digest, now = _digest(token), to_datetime(self._clock())
         async with self._database.writing(needs_ledger=False) as connection:
-            granted = await self._renewed(connection, digest, now)
+            granted = await self._renewed(connection, digest, visit, now)
         # Outside the transaction: that a session was ended must be committed, not undone.
         if granted is None:
             raise self._refused()
@@ -152,7 +162,7 @@ class TokenService:
         return granted
 
     async def _renewed(
-        self, connection: Connection, digest: bytes, now: datetime
+        self, connection: Connection, digest: bytes, visit: Visit, now: datetime
     ) -> Granted | None:
         stored = await lock_refresh_token(connection, digest)
         if stored is None or not stored.is_good(now):
@@ -161,13 +171,20 @@ class TokenService:
         if account is None or not account.is_enabled:
             return None
         if stored.used_at is not None and now - stored.used_at > timedelta(seconds=GRACE_SECONDS):
-            await revoke_session(connection, stored.session_id, reason="token_reused", now=now)
-            log.warning(
-                "a used refresh token came again", accountId=account.id, sessionId=stored.session_id
-            )
+            await self._end_stolen(connection, stored, visit, now)
             return None
         await mark_used(connection, digest, now=now)
         return await self._grant(connection, account, stored.session_id, stored.expires_at, now)
+
+    async def _end_stolen(
+        self, connection: Connection, stored: StoredRefreshToken, visit: Visit, now: datetime
+    ) -> None:
+        """Whether the thief or the owner comes second nobody can tell: keep from where that was."""
+        session_id, account_id = stored.session_id, stored.account_id
+        await revoke_session(connection, session_id, reason="token_reused", now=now)
+        log.warning("a used refresh token came again", accountId=account_id, sessionId=session_id)
+        actor, details = Actor(account_id, visit.request_id), {"clientAddress": visit.address}
+        await actor.note(connection, "session.token_reused", session_id, details, now=now)
 
     async def _grant(
         self,
