@@ -17,11 +17,11 @@ MADE_UP_UNITS = 777
 BLOCKS = 150
 
 
-async def backfill(place: Town, **more: str) -> tuple[int, str, str]:
+async def backfill(place: Town, *arguments: str, **more: str) -> tuple[int, str, str]:
     """Exit status and what was printed."""
     settings, deployment = place.settings, place.honest.deployment
     process = await asyncio.create_subprocess_exec(
-        COMMAND, "backfill", "--json", "--workers", "1",
+        COMMAND, "backfill", "--json", "--workers", "1", *arguments,
         env={
             "PATH": os.environ["PATH"],
             "DATABASE_URL": settings.database_url,
@@ -95,7 +95,7 @@ async def test_without_a_quorum_nothing_is_written(ledger_url: str) -> None:
     async with town(ledger_url, odd=odd) as place:
         odd_chain(place, odd)
         place.servers[2].node.faults.turn_on("wrong_chain_id")
-        status, _, errors = await backfill(place)
+        status, _, errors = await backfill(place, "--to", str(BLOCKS))
         assert status == 4
         assert "too few nodes have block" in errors
         assert await amounts(place) == set()
