@@ -15,5 +15,8 @@ class BlockSource(Protocol):
     async def block_by_number(self, number: int) -> ProvenBlock:
         """The proven block at a height of the node's chain."""
 
+    async def header_by_hash(self, block_hash: bytes) -> Header:
+        """The proven header of this 32-byte hash."""
+
     async def header_by_number(self, number: int) -> Header:
         """The proven header at a height of the node's chain."""

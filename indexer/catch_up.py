@@ -1,21 +1,19 @@
 """Applies history up to near the head: fetched ahead, proved, written in batches."""
 
-import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 
 import structlog
 
 from indexer.block_source import BlockSource
-from indexer.rpc import NotThereYetError, retrying
+from indexer.fetch import fetch_range
 from indexer.sources import NodesDisagreeError
 from ledger.block import ProvenBlock
-from ledger.chain import BlockRef, FinalityConflictError
+from ledger.chain import BlockRef
 from ledger.store.cursor import Cursor
 from ledger.store.pool import Connection
-from ledger.store.switch import Step, apply_step, read_canonical
+from ledger.store.switch import Step, apply_step
 
 log = structlog.get_logger(__name__)
 
@@ -33,55 +31,38 @@ async def catch_up(
     concurrency: int,
     is_backed: Callable[[BlockRef], Awaitable[bool]] | None = None,
 ) -> Cursor:
-    """Apply the node's canonical blocks up to `until_number`, every one proven.
+    """Apply the node's canonical blocks above our tip up to `until_number`, every one proven.
+
+    It only grows: what does not stand on our tip is refused, and nothing is ever retracted here.
 
     `is_backed` tells whether enough nodes have a block; each batch's last one is asked about, as
     the blocks come from whichever node is the quickest. Without it that node is believed.
 
     Raises:
-        FinalityConflictError: the node's chain does not contain our finalized block.
-        BrokenBranchError: the chain changed meanwhile; start again.
+        BrokenBranchError: our tip is not on the node's chain, or the chain changed meanwhile.
         TransientError: too few nodes have a block, or a block could not be had, or does not check.
     """
-    fork = await _find_fork(connection, source, cursor, chain_id=chain_id)
-    started, logged, first = time.monotonic(), time.monotonic(), fork.number
-    async for batch in _batches(source, fork.number + 1, until_number, concurrency):
+    started, logged, first = time.monotonic(), time.monotonic(), cursor.tip.number
+    async for batch in _batches(source, first + 1, until_number, concurrency):
         last = batch[-1].header
         if is_backed and not await is_backed(BlockRef(last.number, last.hash)):
             raise NodesDisagreeError(f"too few nodes have block {last.number} as it was told us")
-        step = Step(expected_tip=cursor.tip, fork=fork, branch=batch)
+        step = Step(expected_tip=cursor.tip, fork=cursor.tip, branch=batch)
         async with connection.transaction():
             outcome = await apply_step(connection, chain_id, step, now=datetime.now(UTC))
         cursor = outcome.cursor
-        fork = cursor.tip
-        if time.monotonic() - logged > _LOG_INTERVAL_SECONDS or fork.number == until_number:
+        reached = cursor.tip.number
+        if time.monotonic() - logged > _LOG_INTERVAL_SECONDS or reached == until_number:
             logged = time.monotonic()
-            rate = (fork.number - first) / max(logged - started, 1e-9)
+            rate = (reached - first) / max(logged - started, 1e-9)
             log.info(
                 "catching_up",
-                tip=fork.number,
+                tip=reached,
                 until=until_number,
                 blocks_per_second=round(rate, 1),
-                eta_seconds=round((until_number - fork.number) / max(rate, 1e-9), 1),
+                eta_seconds=round((until_number - reached) / max(rate, 1e-9), 1),
             )
     return cursor
-
-
-async def _find_fork(
-    connection: Connection, source: BlockSource, cursor: Cursor, *, chain_id: int
-) -> BlockRef:
-    """Our highest canonical block that is also the node's."""
-    number = cursor.tip.number
-    while number >= cursor.finalized.number:
-        ours = await read_canonical(connection, chain_id, [number])
-        theirs = await source.header_by_number(number)
-        if ours.get(number) == theirs.hash:
-            return BlockRef(number, theirs.hash)
-        number -= 1
-    raise FinalityConflictError(
-        f"the node's chain does not contain our finalized block {cursor.finalized.number} "
-        f"(0x{cursor.finalized.hash.hex()})"
-    )
 
 
 async def _batches(
@@ -95,29 +76,3 @@ async def _batches(
             batch = []
     if batch:
         yield batch
-
-
-async def fetch_range(
-    source: BlockSource, first: int, last: int, *, concurrency: int
-) -> AsyncIterator[ProvenBlock]:
-    """The node's blocks from `first` to `last` in order, at most `concurrency` fetched ahead."""
-    ahead: deque[asyncio.Task[ProvenBlock]] = deque()
-    number = first
-    try:
-        while number <= last or ahead:
-            while number <= last and len(ahead) < concurrency:
-                ahead.append(asyncio.create_task(_fetch(source, number)))
-                number += 1
-            yield await ahead[0]
-            ahead.popleft()
-    finally:
-        for task in ahead:
-            task.cancel()
-        await asyncio.gather(*ahead, return_exceptions=True)
-
-
-async def _fetch(source: BlockSource, number: int) -> ProvenBlock:
-    async for attempt in retrying():
-        with attempt:
-            return await source.block_by_number(number)
-    raise NotThereYetError(f"block {number} could not be fetched")

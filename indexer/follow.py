@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -14,8 +15,9 @@ from indexer.catch_up import catch_up
 from indexer.consensus import Consensus
 from indexer.heads import Announcement, Heads
 from indexer.history import is_long_way, take_in_history
-from indexer.quorum import convict_or_halt, is_backed, is_confirmed
-from indexer.sources import PATIENCE_SECONDS, Sources
+from indexer.preference import Preference
+from indexer.quorum import convict_or_halt, halt_if_final_is_gone, is_backed, is_confirmed
+from indexer.sources import PATIENCE_SECONDS, NodesDisagreeError, Sources
 from ledger.chain import BlockRef, BrokenBranchError, FinalityConflictError
 from ledger.errors import TransientError
 from ledger.json_hex import to_hex
@@ -116,26 +118,59 @@ class Follower:
         head, source = announcement.head, announcement.source
         if source.is_quarantined or not await is_backed(self._sources, head):
             return
-        try:
+        if head.number - self._cursor.tip.number > CATCH_UP_DISTANCE_BLOCKS:
+            await self._leave_stale_tip(announcement)
             await self._catch_up(head)
-            branch = await resolve_branch(
-                self._connection,
-                self._sources.preferring(source),
-                head,
-                self._cursor,
-                chain_id=self._chain_id,
-            )
+        try:
+            await self._switch(announcement)
         except FinalityConflictError as error:
             await convict_or_halt(self._sources, source, self._cursor.finalized, error)
+
+    async def _switch(self, announcement: Announcement) -> bool:
+        """Follow a head from wherever it leaves our chain; False where too few have its branch."""
+        branch = await resolve_branch(
+            self._connection,
+            Preference(self._sources, announcement.source),
+            announcement.head,
+            self._cursor,
+            chain_id=self._chain_id,
+            concurrency=self._concurrency,
+        )
+        with contextlib.closing(branch):
+            if branch.count:
+                if not await is_confirmed(self._sources, branch, self._cursor):
+                    return False
+                _tell(await self._apply(branch), branch, announcement)
+        return True
+
+    async def _leave_stale_tip(self, announcement: Announcement) -> None:
+        """Before growing towards a far head, stand on its chain: no lower than we stood before.
+
+        Catching up writes in batches, of which only the first would be there when a node breaks
+        off. So it only grows, and what takes blocks back is one switch, to a block above our tip.
+        """
+        source, tip = announcement.source, self._cursor.tip
+        nodes = Preference(self._sources, source)
+        if (await nodes.header_by_number(tip.number)).hash == tip.hash:
             return
-        if branch.blocks and await is_confirmed(self._sources, branch, self._cursor):
-            outcome = await self._apply(branch)
-            _tell(outcome, branch, announcement)
+        header = await nodes.header_by_number(tip.number + 1)
+        above = BlockRef(header.number, header.hash)
+        if not await is_backed(self._sources, above, patience_seconds=PATIENCE_SECONDS):
+            raise NodesDisagreeError(f"too few nodes have block {above.number} as it was told us")
+        try:
+            is_followed = await self._switch(replace(announcement, head=above))
+        except FinalityConflictError as error:
+            final = self._cursor.finalized
+            await halt_if_final_is_gone(self._sources, source, final, error)
+            # Another node than the one that announced the head may have told of this block.
+            raise NodesDisagreeError(str(error)) from error
+        if not is_followed:
+            raise NodesDisagreeError(f"too few nodes have the branch of block {above.number}")
 
     async def _catch_up(self, head: BlockRef) -> None:
         if is_long_way(self._cursor, head, self._sources):
             final = (await self._sources.depth()).finalized or self._cursor.finalized
-            # A tip that was reorganised away is found by single steps back, further below.
+            # The chain may change meanwhile; a head will tell, and it is asked anew.
             with contextlib.suppress(BrokenBranchError):
                 self._cursor = await take_in_history(
                     self._connection,
@@ -173,7 +208,8 @@ class Follower:
 
     async def _apply(self, branch: Branch) -> Outcome:
         safe, finalized = await self._provable(branch, self._deeper())
-        step = Step(self._cursor.tip, branch.fork, branch.blocks, safe, finalized)
+        below = branch.below.batches() if branch.below else ()
+        step = Step(self._cursor.tip, branch.fork, branch.blocks, safe, finalized, below)
         async with self._connection.transaction():
             outcome = await apply_step(
                 self._connection, self._chain_id, step, now=datetime.now(UTC)
@@ -223,7 +259,7 @@ def _tell(outcome: Outcome, branch: Branch, announcement: Announcement) -> None:
     """Log and count what a head has led to."""
     seconds = time.monotonic() - announcement.received_at
     metrics.COMMIT_SECONDS.observe(seconds)
-    metrics.BLOCKS.inc(len(branch.blocks))
+    metrics.BLOCKS.inc(branch.count)
     metrics.TRANSFERS.inc(outcome.transfer_count)
     metrics.RETRACTED.inc(outcome.retracted_count)
     if outcome.retracted_count:
@@ -237,7 +273,7 @@ def _tell(outcome: Outcome, branch: Branch, announcement: Announcement) -> None:
         "advanced",
         tip=outcome.cursor.tip.number,
         hash=to_hex(outcome.cursor.tip.hash),
-        blocks=len(branch.blocks),
+        blocks=branch.count,
         transfers=outcome.transfer_count,
         events=len(outcome.events),
         finalized=outcome.cursor.finalized.number,

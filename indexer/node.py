@@ -69,6 +69,17 @@ class Node:
             raise UnprovenError("header_number", f"asked for block {number}, got another")
         return header
 
+    async def header_by_hash(self, block_hash: bytes) -> Header:
+        """The proven header of one block.
+
+        Raises:
+            NotThereYetError: the node does not have the block.
+        """
+        block = await self.rpc.call("eth_getBlockByHash", [to_hex(block_hash), False])
+        if block is None:
+            raise NotThereYetError("the node does not have the block")
+        return self._header(block, block_hash)
+
     async def head(self) -> Header:
         """The newest header of the node's chain."""
         block = await self.rpc.call("eth_getBlockByNumber", ["latest", False])
@@ -152,9 +163,9 @@ class Node:
         """Whether the node says that it is still catching up itself, and so knows no head yet."""
         return bool(await self.rpc.call("eth_syncing", []))
 
-    def _header(self, block: Mapping[str, Any]) -> Header:
+    def _header(self, block: Mapping[str, Any], expected_hash: bytes | None = None) -> Header:
         check = prove_header if self.verification is Verification.FULL else read_header
-        return check(block)
+        return check(block, expected_hash=expected_hash)
 
     def _prove(self, block: Any, receipts: Any, expected_hash: bytes | None) -> ProvenBlock:
         if not isinstance(block, Mapping) or not isinstance(receipts, list):

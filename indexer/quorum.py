@@ -53,8 +53,7 @@ async def is_confirmed(sources: Sources, branch: Branch, cursor: Cursor) -> bool
     """
     if branch.fork.hash == cursor.tip.hash:
         return True
-    first = branch.blocks[0].header
-    backers, _ = await sources.opinions(BlockRef(first.number, first.hash))
+    backers, _ = await sources.opinions(branch.first)
     if len(backers) >= sources.required:
         return True
     log.warning(
@@ -80,14 +79,26 @@ async def convict_or_halt(
         StillSyncingError: the node says that it is syncing.
         FinalityConflictError: a quorum of the nodes contradicts the finalized block.
     """
-    if await source.node.is_syncing():
-        raise StillSyncingError(f"{source.name} is syncing; its head is not taken")
-    _, against = await sources.opinions(finalized)
-    if len(against) >= sources.required:
-        raise error
+    await halt_if_final_is_gone(sources, source, finalized, error)
     lie = UnprovenError("finality_conflict", str(error))
     lie.details = {
         "finalizedNumber": finalized.number,
         "finalizedHash": f"0x{finalized.hash.hex()}",
     }
     sources.convict(source, lie)
+
+
+async def halt_if_final_is_gone(
+    sources: Sources, source: Source, finalized: BlockRef, error: FinalityConflictError
+) -> None:
+    """Let pass what fewer nodes than the quorum say against our finalized block.
+
+    Raises:
+        StillSyncingError: the node says that it is syncing.
+        FinalityConflictError: a quorum of the nodes contradicts the finalized block.
+    """
+    if await source.node.is_syncing():
+        raise StillSyncingError(f"{source.name} is syncing; its head is not taken")
+    _, against = await sources.opinions(finalized)
+    if len(against) >= sources.required:
+        raise error

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from indexer.block_source import BlockSource
-from indexer.catch_up import fetch_range
+from indexer.fetch import fetch_range
 from ledger.block import ProvenBlock
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex

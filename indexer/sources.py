@@ -63,10 +63,6 @@ class Sources:
         for source in self.all:
             source.node.verification = Verification.QUORUM
 
-    def preferring(self, source: Source) -> "Preference":
-        """The same nodes, but `source` is asked first: it announced what will be asked for."""
-        return Preference(self, source)
-
     async def block_by_hash(
         self, block_hash: bytes, *, preferred: Source | None = None
     ) -> ProvenBlock:
@@ -81,11 +77,17 @@ class Sources:
             return await self._ask_agreeing(lambda node: node.block_by_number(number))
         return await self._ask(lambda node: node.block_by_number(number))
 
-    async def header_by_number(self, number: int) -> Header:
+    async def header_by_hash(self, block_hash: bytes, *, preferred: Source | None = None) -> Header:
+        """A proven header from whichever node has it; unproven, the same from a quorum."""
+        if self.verification is Verification.QUORUM:
+            return await self._ask_agreeing(lambda node: node.header_by_hash(block_hash))
+        return await self._ask(lambda node: node.header_by_hash(block_hash), preferred)
+
+    async def header_by_number(self, number: int, *, preferred: Source | None = None) -> Header:
         """The proven header at a height of some node's chain; unproven, the same from a quorum."""
         if self.verification is Verification.QUORUM:
             return await self._ask_agreeing(lambda node: node.header_by_number(number))
-        return await self._ask(lambda node: node.header_by_number(number))
+        return await self._ask(lambda node: node.header_by_number(number), preferred)
 
     async def head(self) -> Header:
         """The newest header of the healthiest node."""
@@ -274,23 +276,3 @@ def _note_failure(task: "asyncio.Task[Any]") -> None:
 def _awake(sources: Sequence[Source]) -> list[Source]:
     """Those that need not be left alone; all of them when each one does, since one must answer."""
     return [source for source in sources if not source.is_resting] or list(sources)
-
-
-class Preference:
-    """All nodes, with one of them asked first for blocks by hash."""
-
-    def __init__(self, sources: Sources, preferred: Source) -> None:
-        self._sources = sources
-        self._preferred = preferred
-
-    async def block_by_hash(self, block_hash: bytes) -> ProvenBlock:
-        """See `Sources.block_by_hash`."""
-        return await self._sources.block_by_hash(block_hash, preferred=self._preferred)
-
-    async def block_by_number(self, number: int) -> ProvenBlock:
-        """See `Sources.block_by_number`."""
-        return await self._sources.block_by_number(number)
-
-    async def header_by_number(self, number: int) -> Header:
-        """See `Sources.header_by_number`."""
-        return await self._sources.header_by_number(number)

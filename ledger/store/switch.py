@@ -1,8 +1,9 @@
 """The block transaction: everything that a block, a reorganisation or new depths change."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 
 from ledger.block import ProvenBlock
 from ledger.chain import BlockRef, check_switch
@@ -29,7 +30,8 @@ class Step:
     """What one transaction is to do: leave our chain at `fork` and follow `branch`.
 
     A branch that grows on the tip has the tip as its fork; an empty branch there only brings
-    new depths.
+    new depths. Where `branch` would be too long to hold, `below` gives the blocks between fork and
+    `branch` by batches, and is read once; it fetches nothing, for the tip is locked meanwhile.
     """
 
     expected_tip: BlockRef
@@ -37,6 +39,7 @@ class Step:
     branch: Sequence[ProvenBlock]
     safe: BlockRef | None = None
     finalized: BlockRef | None = None
+    below: Iterable[Sequence[ProvenBlock]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +63,22 @@ async def apply_step(
         BrokenBranchError: the branch does not link.
     """
     before = await lock_cursor(connection, chain_id, expected_tip=step.expected_tip)
-    headers = [block.header for block in step.branch]
     retracted_count = check_switch(
-        tip=before.tip, finalized=before.finalized, fork=step.fork, branch=headers
+        tip=before.tip, finalized=before.finalized, fork=step.fork, branch=()
     )
     retracted_above = step.fork.number if retracted_count else None
     affected: set[str] = set()
     if retracted_above is not None:
         affected |= await retract_above(connection, chain_id, retracted_above)
-    transfer_count = 0
-    if step.branch:
+    transfer_count, fork = 0, step.fork
+    for blocks in chain(step.below, [step.branch] if step.branch else ()):
+        headers = [block.header for block in blocks]
+        check_switch(tip=before.tip, finalized=before.finalized, fork=fork, branch=headers)
+        fork = BlockRef(headers[-1].number, headers[-1].hash)
         await insert_blocks(connection, chain_id, headers)
-        transfer_count = await insert_transfers(connection, chain_id, step.branch)
-        await insert_events(connection, chain_id, step.branch)
-        affected |= await claim_transfers(connection, chain_id, step.branch)
+        transfer_count += await insert_transfers(connection, chain_id, blocks)
+        await insert_events(connection, chain_id, blocks)
+        affected |= await claim_transfers(connection, chain_id, blocks)
     after = deepened(
         await _cursor_after(connection, chain_id, before, step),
         safe=step.safe,

@@ -184,13 +184,15 @@ async def test_a_minority_s_branch_is_not_followed(ledger_url: str) -> None:
     assert retracted == 0
 
 
-async def test_the_quorum_s_branch_is_followed(ledger_url: str) -> None:
+@pytest.mark.parametrize("length", [3, 100])
+async def test_the_quorum_s_branch_is_followed(ledger_url: str, length: int) -> None:
     async with town(ledger_url) as place:
         async with indexing(place):
             place.mine(4)
             await place.until_tip()
-            place.honest.reorg(2, [[], [], []])
+            place.honest.reorg(2, [[]] * length)
             await place.until_tip()
+        assert await place.lies() == []
         assert await place.ledger.fetchval("SELECT count(*) FROM block WHERE NOT canonical") == 2
 
 

@@ -73,8 +73,9 @@ async def test_a_syncing_node_that_fakes_a_deep_reorg_is_left_alone(stall: Stall
     await stall.check_against_the_honest_node()
 
 
+@pytest.mark.parametrize("length", [3, 60])
 async def test_a_lone_node_that_overstates_finality_makes_a_later_reorg_halt(
-    stall: Stall,
+    stall: Stall, length: int
 ) -> None:
     """Nobody can contradict it: whoever runs one node trusts it with finality."""
     async with indexing(stall) as task:
@@ -82,7 +83,7 @@ async def test_a_lone_node_that_overstates_finality_makes_a_later_reorg_halt(
         stall.mine()
         await _until_final(stall, stall.model.head.number)
         stall.faults.clear()
-        stall.model.reorg(2, [(), (), ()])
+        stall.model.reorg(2, [()] * length)
         assert isinstance(await halted(task), FinalityConflictError)
 
 
