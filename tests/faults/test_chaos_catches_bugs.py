@@ -125,7 +125,7 @@ _PLANTS = {
     _no_expiry: 4,
     _first_log_only: 1,
     _event_twice: 3,
-    _safe_falls_back: 64,
+    _safe_falls_back: 438,
     _sibling_unnoticed: 36,
     _credited_each_time: 1,
     _coupons_for_ever: 1,
