@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -70,8 +71,13 @@ def rows() -> list[Row]:
     ]
 
 
-def calls() -> Iterator[tuple[str, str]]:
+@cache
+def calls() -> frozenset[tuple[str, str]]:
     """What is called with a code, and the code, in all of the product that answers requests."""
+    return frozenset(read_calls())
+
+
+def read_calls() -> Iterator[tuple[str, str]]:
     for folder in ("oracle_api", "ledger"):
         for path in (ROOT / folder).rglob("*.py"):
             tree = ast.parse(path.read_text(encoding="utf-8"))
