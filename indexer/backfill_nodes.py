@@ -14,9 +14,9 @@ from indexer.ranges_ahead import WorkersDiedError
 from indexer.source import Source
 from indexer.sources import NodesDisagreeError, Sources
 from ledger.chain import BlockRef
-from ledger.errors import CorruptError, TransientError
+from ledger.errors import TransientError
 from ledger.json_hex import UnprovenError
-from ledger.store.cursor import Cursor, TipMovedError, read_cursor
+from ledger.store.cursor import Cursor, TipMovedError, read_registered_cursor
 from ledger.store.evidence import record_evidence
 from ledger.store.pool import Connection
 
@@ -74,7 +74,7 @@ async def backfill_from_any(
             return await backfill_until(
                 connection,
                 executor,
-                await _cursor(connection, task.chain_id),
+                await read_registered_cursor(connection, task.chain_id),
                 task=replace(task, node_url=source.node.rpc.url),
                 workers=workers,
                 is_backed=partial(nodes.hold, told_by=source),
@@ -91,10 +91,3 @@ async def backfill_from_any(
             await record_evidence(connection, task.chain_id, nodes.sources.take_evidence())
     disagreements = (one for one in failures if isinstance(one, NodesDisagreeError))
     raise next(disagreements, failures[-1])
-
-
-async def _cursor(connection: Connection, chain_id: int) -> Cursor:
-    cursor = await read_cursor(connection, chain_id)
-    if cursor is None:
-        raise CorruptError("the ledger was registered and is not there")
-    return cursor

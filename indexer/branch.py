@@ -6,7 +6,7 @@ import structlog
 
 from indexer.block_source import BlockSource
 from indexer.block_spool import BlockSpool
-from indexer.fetch import fetch_block, fetch_hashes, fetch_header
+from indexer.fetch import fetch_block, fetch_hashes, fetch_header, in_batches
 from ledger.block import ProvenBlock
 from ledger.chain import BlockRef, BrokenBranchError, FinalityConflictError
 from ledger.header import Header
@@ -131,14 +131,10 @@ async def _list_hashes(source: BlockSource, walk: _Walk) -> list[bytes]:
 
 async def _put_aside(source: BlockSource, hashes: list[bytes], concurrency: int) -> BlockSpool:
     """Fetch and prove the blocks of these hashes, oldest first."""
-    spool, batch = BlockSpool(), list[ProvenBlock]()
+    spool = BlockSpool()
+    blocks = fetch_hashes(source, hashes, concurrency=concurrency)
     try:
-        async for block in fetch_hashes(source, hashes, concurrency=concurrency):
-            batch.append(block)
-            if len(batch) == _BATCH_BLOCKS:
-                spool.put(batch)
-                batch = []
-        if batch:
+        async for batch in in_batches(blocks, _BATCH_BLOCKS):
             spool.put(batch)
     except BaseException:
         spool.close()

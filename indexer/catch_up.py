@@ -1,15 +1,14 @@
 """Applies history up to near the head: fetched ahead, proved, written in batches."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import structlog
 
 from indexer.block_source import BlockSource
-from indexer.fetch import fetch_range
+from indexer.fetch import fetch_range, in_batches
 from indexer.sources import NodesDisagreeError
-from ledger.block import ProvenBlock
 from ledger.chain import BlockRef
 from ledger.store.cursor import Cursor
 from ledger.store.pool import Connection
@@ -43,7 +42,8 @@ async def catch_up(
         TransientError: too few nodes have a block, or a block could not be had, or does not check.
     """
     started, logged, first = time.monotonic(), time.monotonic(), cursor.tip.number
-    async for batch in _batches(source, first + 1, until_number, concurrency):
+    blocks = fetch_range(source, first + 1, until_number, concurrency=concurrency)
+    async for batch in in_batches(blocks, BATCH_BLOCKS):
         last = batch[-1].header
         if is_backed and not await is_backed(BlockRef(last.number, last.hash)):
             raise NodesDisagreeError(f"too few nodes have block {last.number} as it was told us")
@@ -63,16 +63,3 @@ async def catch_up(
                 eta_seconds=round((until_number - reached) / max(rate, 1e-9), 1),
             )
     return cursor
-
-
-async def _batches(
-    source: BlockSource, first: int, last: int, concurrency: int
-) -> AsyncIterator[list[ProvenBlock]]:
-    batch: list[ProvenBlock] = []
-    async for block in fetch_range(source, first, last, concurrency=concurrency):
-        batch.append(block)
-        if len(batch) == BATCH_BLOCKS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -63,6 +63,20 @@ async def _in_order(
         await asyncio.gather(*ahead, return_exceptions=True)
 
 
+async def in_batches(
+    blocks: AsyncIterator[ProvenBlock], size: int
+) -> AsyncIterator[list[ProvenBlock]]:
+    """The blocks by so many at a time; the last batch may be shorter."""
+    batch: list[ProvenBlock] = []
+    async for block in blocks:
+        batch.append(block)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
 async def _fetch(question: Callable[[], Awaitable[Found]], name: str) -> Found:
     async for attempt in retrying():
         with attempt:

@@ -19,9 +19,9 @@ from indexer.progress import progress_bar
 from indexer.proof_commands import verify_proof
 from indexer.reindex_commands import reindex_command
 from indexer.settings import IndexerSettings
-from ledger.errors import CorruptError, RejectedError
+from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
-from ledger.store.cursor import Cursor, check_deployment, read_cursor, register
+from ledger.store.cursor import Cursor, check_deployment, read_registered_cursor, register
 from ledger.store.leadership import try_lead
 from ledger.store.observation import read_observation
 from ledger.store.pool import Connection, connect
@@ -106,9 +106,7 @@ async def _backfill(settings: IndexerSettings, last: int | None, workers: int) -
 async def _proceed(
     connection: Connection, settings: IndexerSettings, nodes: HistoryNodes, last: int, workers: int
 ) -> _Backfilled:
-    cursor = await read_cursor(connection, settings.chain_id)
-    if cursor is None:
-        raise CorruptError("the ledger was registered and is not there")
+    cursor = await read_registered_cursor(connection, settings.chain_id)
     first = cursor.tip.number + 1
     tally = _Tally()
     task = RangeTask(

@@ -25,7 +25,7 @@ from indexer.source import Source, source_name
 from indexer.sources import Sources
 from ledger.errors import CorruptError
 from ledger.store.contract_events import find_unfollowed, follow_contracts
-from ledger.store.cursor import Cursor, check_deployment, read_cursor, register
+from ledger.store.cursor import Cursor, check_deployment, read_registered_cursor, register
 from ledger.store.leadership import connect_to_lead, show_life, try_lead
 from ledger.store.observation import read_observation, record_halt
 from ledger.store.pool import DATABASE_AWAY, Connection
@@ -167,10 +167,7 @@ async def _start(connection: Connection, sources: Sources, settings: IndexerSett
             await register(connection, settings.deployment, anchor=anchor)
         log.info("registered", start=anchor.number + 1)
     await follow_configured(connection, settings)
-    cursor = await read_cursor(connection, settings.chain_id)
-    if cursor is None:
-        raise CorruptError("the ledger was registered and is not there")
-    return cursor
+    return await read_registered_cursor(connection, settings.chain_id)
 
 
 async def follow_configured(connection: Connection, settings: IndexerSettings) -> None:

@@ -107,6 +107,18 @@ async def read_cursor(connection: Connection, chain_id: int) -> Cursor | None:
     return None if row is None else _cursor(row)
 
 
+async def read_registered_cursor(connection: Connection, chain_id: int) -> Cursor:
+    """Where a ledger stands that has just been registered or found so.
+
+    Raises:
+        CorruptError: it is not there any more.
+    """
+    cursor = await read_cursor(connection, chain_id)
+    if cursor is None:
+        raise CorruptError("the ledger was registered and is not there")
+    return cursor
+
+
 async def require_cursor(connection: Connection, chain_id: int) -> Cursor:
     """Where the ledger stands, for commands that need one.
 
