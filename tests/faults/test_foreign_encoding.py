@@ -1,7 +1,8 @@
 """A chain whose header hashes cannot be recomputed: said at the start, and never called full."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from random import Random
 from typing import Any
@@ -67,17 +68,26 @@ def settings_of(model: ChainModel, ledger_url: str, urls: list[str]) -> IndexerS
     )
 
 
+@contextlib.asynccontextmanager
+async def town_of(ledger_url: str, model: ChainModel, *nodes: FaultyNode) -> AsyncIterator[Town]:
+    """These nodes on one chain, over HTTP alone, and a ledger."""
+    async with AsyncExitStack() as exits:
+        servers = [await exits.enter_async_context(serve(node)) for node in nodes]
+        ledger = await connect(ledger_url, application_name="test")
+        exits.push_async_callback(ledger.close)
+        urls = [server.http_url for server in servers]
+        # The odd one and two honest ones, of which there may be fewer nodes.
+        yield Town([model] * 3, servers, ledger, settings_of(model, ledger_url, urls))
+
+
 @pytest.mark.parametrize("bloom", list(BloomKind))
 async def test_a_quorum_is_believed_and_every_answer_says_so(
     ledger_url: str, bloom: BloomKind
 ) -> None:
     model = ChainModel(Random(SEED), bloom_kind=bloom)  # noqa: S311 - wants repeating
-    async with AsyncExitStack() as exits:
-        servers = [await exits.enter_async_context(serve(ForeignNode(model))) for _ in range(3)]
-        ledger = await connect(ledger_url, application_name="test")
-        exits.push_async_callback(ledger.close)
-        urls = [server.http_url for server in servers]
-        place = Town([model] * 3, servers, ledger, settings_of(model, ledger_url, urls))
+    nodes = [ForeignNode(model) for _ in range(3)]
+    async with town_of(ledger_url, model, *nodes) as place:
+        ledger = place.ledger
         async with indexing(place) as task:
             model.mine([model.pay(model.wallets[1], 5)])
 
@@ -88,7 +98,7 @@ async def test_a_quorum_is_believed_and_every_answer_says_so(
                 return bool(count) and observation is not None
 
             await place.until(applied, "the payment in the ledger")
-            servers[0].node.faults.turn_on("forged_transfer")
+            place.faulty.faults.turn_on("forged_transfer")
             for _ in range(3):
                 model.mine([model.pay(model.wallets[1], 5)])
 
@@ -107,38 +117,27 @@ async def test_a_quorum_is_believed_and_every_answer_says_so(
 
 async def test_a_single_such_node_is_not_believed(ledger_url: str) -> None:
     model = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
-    async with AsyncExitStack() as exits:
-        server = await exits.enter_async_context(serve(ForeignNode(model)))
-        ledger = await connect(ledger_url, application_name="test")
-        exits.push_async_callback(ledger.close)
-        place = Town(
-            [model] * 3, [server], ledger, settings_of(model, ledger_url, [server.http_url])
-        )
+    async with town_of(ledger_url, model, ForeignNode(model)) as place:
         async with indexing(place) as task:
             with pytest.raises(UnprovableChainError, match="BILLCOIN_NODES_REQUIRED"):
                 await asyncio.wait_for(asyncio.shield(task), 20)
-        assert await ledger.fetchval("SELECT count(*) FROM block") == 0
+        assert await place.ledger.fetchval("SELECT count(*) FROM block") == 0
 
 
 async def test_a_single_liar_among_honest_nodes_does_not_degrade_the_others(
     ledger_url: str,
 ) -> None:
     model = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
-    async with AsyncExitStack() as exits:
-        nodes = [ForeignNode(model), FaultyNode(model), FaultyNode(model)]
-        servers = [await exits.enter_async_context(serve(node)) for node in nodes]
-        ledger = await connect(ledger_url, application_name="test")
-        exits.push_async_callback(ledger.close)
-        urls = [server.http_url for server in servers]
-        place = Town([model] * 3, servers, ledger, settings_of(model, ledger_url, urls))
+    nodes = [ForeignNode(model), FaultyNode(model), FaultyNode(model)]
+    async with town_of(ledger_url, model, *nodes) as place:
         async with indexing(place):
             place.mine(2)
             await place.until_tip()
 
             async def noted() -> bool:
-                return await read_observation(ledger, place.chain_id) is not None
+                return await read_observation(place.ledger, place.chain_id) is not None
 
             await place.until(noted, "an observation")
-        observation = await read_observation(ledger, place.chain_id)
+        observation = await read_observation(place.ledger, place.chain_id)
     assert observation is not None
     assert observation.verification is Verification.FULL

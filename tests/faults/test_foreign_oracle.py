@@ -10,14 +10,12 @@ from typing import Any
 
 import aiohttp
 import structlog
-from test_foreign_encoding import ForeignNode, settings_of
+from test_foreign_encoding import ForeignNode, town_of
 from test_many_nodes import SEED, Town, indexing
 
 from devnet.faulty_node.model import ChainModel
-from devnet.faulty_node.server import serve
 from indexer.settings import IndexerSettings
 from ledger.store.observation import read_observation
-from ledger.store.pool import connect
 from oracle_api.application import create_oracle
 from oracle_api.server import server_for
 from oracle_api.settings import Settings
@@ -39,17 +37,12 @@ class ThievishNode(ForeignNode):
         return spoilt
 
 
-@contextlib.asynccontextmanager
-async def foreign_town(ledger_url: str, *kinds: type[ForeignNode]) -> AsyncIterator[Town]:
+def foreign_town(
+    ledger_url: str, *kinds: type[ForeignNode]
+) -> contextlib.AbstractAsyncContextManager[Town]:
     """These nodes on one foreign chain, and a ledger."""
     model = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
-    async with contextlib.AsyncExitStack() as exits:
-        servers = [await exits.enter_async_context(serve(kind(model))) for kind in kinds]
-        ledger = await connect(ledger_url, application_name="test")
-        exits.push_async_callback(ledger.close)
-        urls = [server.http_url for server in servers]
-        settings = settings_of(model, ledger_url, urls)
-        yield Town([model] * len(servers), servers, ledger, settings)
+    return town_of(ledger_url, model, *(kind(model) for kind in kinds))
 
 
 @contextlib.asynccontextmanager

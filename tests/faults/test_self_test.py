@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import aiohttp
 import pytest
-from test_foreign_encoding import ForeignNode, settings_of
-from test_many_nodes import SEED, Town, indexing
+from test_foreign_encoding import ForeignNode, town_of
+from test_many_nodes import SEED, indexing
 
 from devnet.faulty_node.model import ChainModel
 from devnet.faulty_node.node import FaultyNode
@@ -21,7 +21,6 @@ from indexer.sources import Sources
 from ledger.errors import TransientError
 from ledger.store.evidence import read_evidence_log
 from ledger.store.observation import read_observation
-from ledger.store.pool import connect
 from ledger.verification import Verification
 
 
@@ -87,13 +86,9 @@ async def test_a_node_whose_header_cannot_be_read_is_convicted_and_the_others_de
     ledger_url: str, others: type[FaultyNode], level: Verification
 ) -> None:
     model = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
-    async with AsyncExitStack() as exits:
-        nodes = [HeadlessNode(model), others(model), others(model)]
-        servers = [await exits.enter_async_context(serve(node)) for node in nodes]
-        ledger = await connect(ledger_url, application_name="test")
-        exits.push_async_callback(ledger.close)
-        urls = [server.http_url for server in servers]
-        place = Town([model] * 3, servers, ledger, settings_of(model, ledger_url, urls))
+    nodes = [HeadlessNode(model), others(model), others(model)]
+    async with town_of(ledger_url, model, *nodes) as place:
+        ledger = place.ledger
         async with indexing(place):
             model.mine([model.pay(model.wallets[1], 5)])
 
@@ -105,7 +100,7 @@ async def test_a_node_whose_header_cannot_be_read_is_convicted_and_the_others_de
         entry = (await read_evidence_log(ledger, place.chain_id, limit=100))[-1]
     assert observation is not None
     assert observation.verification is level
-    assert (entry["source"], entry["code"]) == (urls[0], "field_malformed")
+    assert (entry["source"], entry["code"]) == (place.servers[0].http_url, "field_malformed")
     assert "receiptsRoot" in entry["message"]
 
 
