@@ -23,7 +23,8 @@ from ledger.json_hex import UnprovenError, read_data, read_quantity, to_hex
 from ledger.quorum_block import read_header, read_quorum_block
 from ledger.verification import Verification
 
-_MAX_EVIDENCE_CHARACTERS = 65_536
+MAX_EVIDENCE_CHARACTERS = 65_536
+"""How much of a node's own words is kept as evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,6 @@ def _evidence(block: Mapping[str, Any], receipts: list[Any]) -> dict[str, Any]:
     answer = orjson.dumps({"block": block, "receipts": receipts}).decode()
     return {
         "blockHash": block.get("hash"),
-        "answer": answer[:_MAX_EVIDENCE_CHARACTERS],
+        "answer": answer[:MAX_EVIDENCE_CHARACTERS],
         "answerLength": len(answer),
     }

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import structlog
 
+from indexer.node import MAX_EVIDENCE_CHARACTERS
 from indexer.rpc import NotThereYetError
 from indexer.source import Source
 from indexer.sources import Sources
@@ -18,8 +19,6 @@ from ledger.quorum_block import read_header
 from ledger.verification import Verification
 
 log = structlog.get_logger(__name__)
-
-_MAX_EVIDENCE_CHARACTERS = 65_536
 
 
 class UnprovableChainError(CorruptError):
@@ -115,5 +114,5 @@ def _read(block: Any) -> _Told:
     try:
         return _Told(read_header(block), is_proven=False)
     except UnprovenError as error:
-        error.details = {"answer": orjson.dumps(block).decode()[:_MAX_EVIDENCE_CHARACTERS]}
+        error.details = {"answer": orjson.dumps(block).decode()[:MAX_EVIDENCE_CHARACTERS]}
         raise

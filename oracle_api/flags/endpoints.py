@@ -6,9 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import ConfigDict, StringConstraints
 
-from ledger.audit_chain import AuditEntry
 from ledger.errors import RejectedError
-from ledger.store.audit_log import record_audit
 from ledger.store.flags import (
     STATUSES,
     Flag,
@@ -18,6 +16,7 @@ from ledger.store.flags import (
     read_flag,
 )
 from ledger.store.pool import Connection
+from oracle_api.audit_log.actor import actor_of
 from oracle_api.database import Database
 from oracle_api.flags.documentation import ACKNOWLEDGE_FLAG, CLEAR_FLAG, LIST_FLAGS, READ_FLAG
 from oracle_api.forms import StrictRequest
@@ -110,9 +109,8 @@ async def _moved(
     """Write down who moved the flag, and answer with it."""
     if flag is None:
         raise RejectedError("flag_not_standing", "somebody was faster", param="id")
-    actor, request_id = request.state.principal.account_id, request.state.request_id
     details = {"subject": flag.subject, "reason": flag.reason, "note": flag.note}
-    await record_audit(connection, AuditEntry(now, actor, action, flag.id, details, request_id))
+    await actor_of(request).note(connection, action, flag.id, details, now=now)
     return json_of(_document(flag))
 
 

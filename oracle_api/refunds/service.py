@@ -8,12 +8,10 @@ from datetime import datetime
 import structlog
 
 from ledger.audience import EVERYTHING, Audience
-from ledger.audit_chain import AuditEntry
 from ledger.errors import RejectedError
 from ledger.ids import sortable_id
 from ledger.json_hex import to_hex
 from ledger.refund import PROVED, Refund, Refundable, RefundStatus, source
-from ledger.store.audit_log import record_audit
 from ledger.store.journal import notify, read_last_seq
 from ledger.store.orders import is_order_address, read_order_by_id
 from ledger.store.pool import Connection
@@ -29,6 +27,7 @@ from ledger.store.refunds import (
 from ledger.units import format_bill
 from oracle_api.access.audience import audience_of
 from oracle_api.access.principal import Principal, Role
+from oracle_api.audit_log.actor import Actor
 from oracle_api.idempotency import claim, idempotency_key
 from oracle_api.orders.requests import order_not_found
 from oracle_api.refunds.requests import (
@@ -213,10 +212,9 @@ class RefundService:
     ) -> None:
         """Wake the oracles and write the audit log, which comes last in a transaction."""
         await notify(connection, tip_number=None, last_seq=await read_last_seq(connection))
-        actor, moment = caller.principal.account_id, to_datetime(self._clock())
-        entry = AuditEntry(moment, actor, action, refund_id, details, caller.request_id)
-        await record_audit(connection, entry)
-        log.info(action, refundId=refund_id, by=actor)
+        actor = Actor(caller.principal.account_id, caller.request_id)
+        await actor.note(connection, action, refund_id, details, now=to_datetime(self._clock()))
+        log.info(action, refundId=refund_id, by=actor.id)
 
 
 async def _promise(connection: Connection, new: NewRefund, now: datetime) -> None:

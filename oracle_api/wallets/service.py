@@ -8,11 +8,9 @@ from typing import Any, Final
 
 import orjson
 
-from ledger.audit_chain import AuditEntry
 from ledger.ids import sortable_id
 from ledger.payment_uri import format_address
 from ledger.store.accounts import read_account
-from ledger.store.audit_log import record_audit
 from ledger.store.pool import Connection
 from ledger.store.wallets import (
     StoredWallet,
@@ -24,6 +22,7 @@ from ledger.store.wallets import (
     take_challenge,
 )
 from oracle_api.access.office import Office
+from oracle_api.audit_log.actor import Actor
 from oracle_api.pages import is_id
 from oracle_api.problems import CapabilityOffError, DeniedError
 from oracle_api.times import Clock, to_datetime
@@ -189,5 +188,5 @@ class WalletService:
         # Never the address, which the log would keep for ever.
         details: dict[str, Any] = {}
         now = to_datetime(self._clock())
-        entry = AuditEntry(now, visit.account_id, action, wallet_id, details, visit.request_id)
-        await record_audit(connection, entry)
+        actor = Actor(visit.account_id, visit.request_id)
+        await actor.note(connection, action, wallet_id, details, now=now)

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from ledger.audit_chain import AuditEntry
 from ledger.errors import RejectedError
 from ledger.ids import sortable_id
-from ledger.store.audit_log import record_audit
 from ledger.store.idempotency import IdempotencyKey
 from ledger.store.pool import Connection
 from ledger.store.webhooks import (
@@ -27,6 +25,7 @@ from ledger.store.webhooks import (
 )
 from oracle_api.access.keyring import Keyring
 from oracle_api.access.principal import Principal, Role
+from oracle_api.audit_log.actor import Actor
 from oracle_api.idempotency import Claim, claim
 from oracle_api.problems import CapabilityOffError
 from oracle_api.times import Clock, to_datetime
@@ -261,9 +260,8 @@ class WebhookService:
         endpoint_id: str,
         **details: Any,
     ) -> None:
-        actor, request_id = caller.principal.account_id, caller.request_id
-        entry = AuditEntry(self.now(), actor, action, endpoint_id, details, request_id)
-        await record_audit(connection, entry)
+        actor = Actor(caller.principal.account_id, caller.request_id)
+        await actor.note(connection, action, endpoint_id, details, now=self.now())
 
     def now(self) -> datetime:
         """This moment."""
