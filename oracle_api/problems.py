@@ -30,6 +30,7 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "scope_missing": 403,
     "account_not_found": 404,
     "api_key_not_found": 404,
+    "attribution_too_large": 404,
     "batch_not_found": 404,
     "coupon_not_found": 404,
     "delivery_not_found": 404,

@@ -125,7 +125,12 @@ OF_ORDER: Final = _route(
             _object(ATTRIBUTION_EXAMPLE),
             ATTRIBUTION_EXAMPLE,
         ),
-        404: problem_response("There is no such order", 404, "order_not_found", "id"),
+        404: problem_response(
+            "There is no such order, or too much happened before it to be attributed",
+            404,
+            "order_not_found",
+            "id",
+        ),
         409: problem_response("Nothing was sold yet", 409, "order_not_paid", "id"),
     },
 )

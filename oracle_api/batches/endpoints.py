@@ -116,9 +116,10 @@ class BatchRoutes:
                 limit=MAX_SUPPLY_CHANGES + 1,
             )
         if len(changes) > MAX_SUPPLY_CHANGES:
-            raise UnavailableError(
+            raise RejectedError(
                 "attribution_too_large",
                 f"more than {MAX_SUPPLY_CHANGES} transactions changed the supply before this sale",
+                param="id",
             )
         sold = found.order.amount_due
         # A long history takes a while to go through, and others shall not wait for it.

@@ -8,6 +8,7 @@ from oracle_api.documentation import (
     INTERNAL,
     UNAVAILABLE,
     json_response,
+    off_response,
     page_schema,
     problem_response,
 )
@@ -87,6 +88,7 @@ FORECAST: Final = _route(
             FORECAST_EXAMPLE,
         ),
         400: problem_response("The days are malformed", 400, "days_invalid", "days"),
+        **off_response("forecast", "This oracle makes no forecasts"),
         503: problem_response("There is no forecast", 503, "forecast_history_short", None),
     },
 )

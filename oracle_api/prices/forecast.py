@@ -1,6 +1,7 @@
 """A forecast of the all-milk price with its uncertainty, beside a naive one, both tested back."""
 
 import importlib
+import importlib.util
 import math
 import statistics
 import warnings
@@ -59,8 +60,15 @@ class Forecast:
     tested_days: int
 
 
+_LIBRARY: Final = "statsmodels"
+
 Model = Callable[[Sequence[float], int], tuple[list[float], list[float], list[float]]]
 """From daily prices and a number of days to middles, lower and upper bounds."""
+
+
+def is_installed() -> bool:
+    """Whether the optional extra is there; nothing of it is loaded to find that out."""
+    return importlib.util.find_spec(_LIBRARY) is not None
 
 
 def daily(prices: Sequence[FeedPrice]) -> tuple[date, list[float]]:
@@ -136,7 +144,7 @@ def damped_trend() -> Model:
         MissingModelError: the extra `forecast` is not installed.
     """
     try:
-        module = importlib.import_module("statsmodels.tsa.exponential_smoothing.ets")
+        module = importlib.import_module(f"{_LIBRARY}.tsa.exponential_smoothing.ets")
     except ImportError as error:
         raise MissingModelError from error
     ets: Any = module.ETSModel

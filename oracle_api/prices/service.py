@@ -12,9 +12,10 @@ from oracle_api.prices.forecast import (
     Forecast,
     MissingModelError,
     TooShortError,
+    is_installed,
     make_forecast,
 )
-from oracle_api.problems import UnavailableError
+from oracle_api.problems import CapabilityOffError, UnavailableError
 
 MAX_WAITING: Final = 4
 """Forecasts that may wait for the one that is being made; who comes then has to come again."""
@@ -30,6 +31,8 @@ def make_apart(prices: Sequence[FeedPrice]) -> Forecast:
     Raises:
         TooShortError, MissingModelError, TimeoutError: as they say.
     """
+    if not is_installed():
+        raise MissingModelError
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         making = pool.submit(make_forecast, prices)
         return making.result(timeout=MAKING_SECONDS)
@@ -49,8 +52,8 @@ class Forecaster:
         """The forecast from these prices, newest first; made once for each newest price.
 
         Raises:
-            UnavailableError: `forecast_not_installed`, `forecast_history_short` or
-                `forecast_busy`.
+            CapabilityOffError: `forecast_off`, when the extra is not installed.
+            UnavailableError: `forecast_history_short` or `forecast_busy`.
         """
         newest = prices[0] if prices else None
         if self._kept is not None and self._newest == newest:
@@ -70,10 +73,7 @@ class Forecaster:
         try:
             return await asyncio.to_thread(self._make, prices)
         except MissingModelError as error:
-            raise UnavailableError(
-                "forecast_not_installed",
-                "this oracle is installed without the extra: pip install 'billcoin-pay[forecast]'",
-            ) from error
+            raise CapabilityOffError("forecast", "this oracle makes no forecasts") from error
         except TooShortError as error:
             raise UnavailableError(
                 "forecast_history_short",

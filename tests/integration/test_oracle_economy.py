@@ -18,6 +18,7 @@ from oracle_support import (
 )
 
 from ledger.payment_uri import format_address
+from oracle_api.batches import endpoints
 
 DAIRY, OTHER_DAIRY = b"\x31" * 20, b"\x32" * 20
 SENSOR = b"\x41" * 20
@@ -265,6 +266,23 @@ async def test_an_order_leads_back_to_the_batches_in_circulation_at_its_block(
     ]
     missing = await got(client, "/api/v1/orders/ord_" + "0" * 26 + "/batches", 404)
     assert missing["code"] == "order_not_found"
+
+
+async def test_a_sale_after_too_long_a_history_is_not_attributed_nor_will_it_be(
+    ledger: Ledger, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoints, "MAX_SUPPLY_CHANGES", 1)
+    for name in (1, 2):
+        order = await client.order("7.20")
+        await ledger.block(accepted(name, 300))
+        await ledger.block(Pay(order["orderAddress"], "1", tx(order["id"])))
+        path = f"/api/v1/orders/{order['id']}/batches"
+        status, told, headers = await client.call("GET", path)
+        if name == 1:
+            assert status == 200
+    assert (status, told["code"], told["param"]) == (404, "attribution_too_large", "id")
+    assert told["retryable"] is False
+    assert "retry-after" not in headers
 
 
 def market_said(name: str, **arguments: Any) -> Said:

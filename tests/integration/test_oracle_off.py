@@ -19,6 +19,7 @@ from oracle_support import (
 from whole_oracle import everybody, whole_oracle
 
 from ledger.store.wallets import StoredWallet, insert_wallet
+from oracle_api.prices import service
 from oracle_api.problems import CapabilityOffError, status_of
 from oracle_api.relay.requests import EXAMPLE as SUBMISSION
 from oracle_api.standing_orders.requests import NewStandingOrderRequest
@@ -49,6 +50,7 @@ CASES: Final[list[Case]] = [
         *({"nonce": "3f" * 16, "signature": "0x" + "3c" * 64 + "1b"}, None),
     ),
     ("GET", "/api/v1/wallets", "wallets", None, None),
+    ("GET", "/api/v1/prices/milk/forecast", "forecast", None, None),
     ("POST", "/api/v1/webhooks", "webhooks", {"url": "https://shop.example/hook"}, None),
     ("GET", "/api/v1/webhooks", "webhooks", None, None),
     ("GET", "/api/v1/webhooks/{webhook_id}", "webhooks", None, None),
@@ -77,8 +79,11 @@ def test_every_capability_is_explained_to_partners() -> None:
 
 
 @pytest.fixture
-async def bare(ledger: Ledger, tmp_path: Path) -> AsyncIterator[tuple[Person, str]]:
-    """Somebody at an oracle that has lost its settings, and a webhook of before."""
+async def bare(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Person, str]]:
+    """Somebody at an oracle that has lost its settings and extras, and a webhook of before."""
+    monkeypatch.setattr(service, "is_installed", lambda: False)
     async with whole_oracle(ledger, tmp_path) as guarded:
         person = await everybody(guarded)
         body = {"url": "https://shop.example/hook"}

@@ -20,7 +20,7 @@ from oracle_api.prices.forecast import (
     seasonal_naive,
 )
 from oracle_api.prices.service import MAX_WAITING, Forecaster
-from oracle_api.problems import UnavailableError
+from oracle_api.problems import CapabilityOffError, UnavailableError
 
 DAY_SECONDS = 86_400
 START = 1_775_779_200  # a midnight, UTC
@@ -69,7 +69,7 @@ async def test_who_comes_while_others_wait_has_to_come_again() -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (MissingModelError(), "forecast_not_installed"),
+        (MissingModelError(), "forecast_off"),
         (TooShortError(), "forecast_history_short"),
         (TimeoutError(), "forecast_busy"),
     ],
@@ -78,7 +78,7 @@ async def test_without_one_the_reason_is_told(error: Exception, code: str) -> No
     def make(_: Sequence[FeedPrice]) -> Forecast:
         raise error
 
-    with pytest.raises(UnavailableError) as refusal:
+    with pytest.raises((CapabilityOffError, UnavailableError)) as refusal:
         await Forecaster(make).forecast(prices(30))
     assert refusal.value.code == code
 
