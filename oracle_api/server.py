@@ -38,6 +38,7 @@ _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
+_NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 log = structlog.get_logger()
 
@@ -138,6 +139,14 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
     """One WebSocket, whose scope can end it as well; whoever only asks fills no memory."""
 
     _pong = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Read; a handshake that is none is refused, where nothing would ever come of it."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.close_sent = True
+            self.transport.write(b"".join(self.conn.data_to_send()) or _NO_HANDSHAKE)
+            self.transport.close()
 
     def handle_connect(self, event: Request) -> None:
         """The handshake has come; the application is started behind this."""

@@ -37,6 +37,9 @@ class Door:
         host = origin = site = None
         for name, value in headers:
             if name == b"host":
+                if host is not None:
+                    # A proxy may have looked at the other one (RFC 9112, section 3.2).
+                    raise RejectedError("host_unknown", "there is more than one Host", param="Host")
                 host = value
             elif name == b"origin":
                 origin = value
@@ -62,7 +65,10 @@ class Door:
         # into Host, hence the names.
         if origin is None:
             return False
-        asked = urlsplit(origin.decode("latin-1")).netloc.lower()
+        try:
+            asked = urlsplit(origin.decode("latin-1")).netloc.lower()
+        except ValueError:  # no URL at all, which no browser sends
+            return True
         own = (host or b"").decode("latin-1").lower()
         return asked != own and host_name(asked.encode("latin-1")) not in self._names
 

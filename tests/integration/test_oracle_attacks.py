@@ -120,6 +120,40 @@ async def test_a_head_that_is_too_large_is_refused_whatever_makes_it_so(
         assert (await lonely.call("GET", "/healthz"))[0] == 200
 
 
+HANDSHAKE = (
+    b" /api/v1/orders/ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("handshake", "status"),
+    [
+        (b"POST" + HANDSHAKE + b"content-length: 2\r\n\r\n{}", 400),
+        (b"GET" + HANDSHAKE + b"content-length: 2\r\n\r\n{}", 400),
+        (b"GET" + HANDSHAKE + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"GET" + HANDSHAKE + b"x: 1\r\n" * 200 + b"\r\n", 431),
+        (b"GET" + HANDSHAKE + b"x: " + b"a" * 9000 + b"\r\n\r\n", 431),
+        (b"GET" + HANDSHAKE.replace(b"/ws", b"/ws?" + b"a" * 9000) + b"\r\n", 414),
+    ],
+    ids=["method", "body", "chunks", "headers", "header", "target"],
+)
+async def test_a_handshake_that_cannot_be_one_is_refused_at_once(
+    lonely: Client, handshake: bytes, status: int
+) -> None:
+    """Nothing was ever answered, and the connection stayed open for as long as its client liked."""
+    assert statuses(await raw(lonely, handshake)) == [status]
+
+
+@pytest.mark.parametrize("names", [(b"x", b"evil.example"), (b"evil.example", b"x"), (b"x", b"x")])
+async def test_a_request_has_one_host(lonely: Client, names: tuple[bytes, bytes]) -> None:
+    """A proxy may have chosen by the other one where it goes and what it may do."""
+    hosts = b"".join(b"host: " + name + b"\r\n" for name in names)
+    answer = await raw(lonely, b"GET /healthz HTTP/1.1\r\n" + hosts + b"connection: close\r\n\r\n")
+    assert statuses(answer) == [421]
+    assert b'"host_unknown"' in answer
+
+
 async def test_slow_clients_hold_up_nobody_else(lonely: Client) -> None:
     """Two hundred that have sent half a head or half a body, and one that asks."""
     host, port = lonely.base.removeprefix("http://").split(":")

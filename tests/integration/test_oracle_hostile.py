@@ -107,6 +107,7 @@ async def test_addresses_local_names_and_ours_are_answered(name: str) -> None:
         ({"Origin": "http://x:3000"}, True),
         ({"Origin": "https://evil.example"}, True),
         ({"Origin": "null"}, True),
+        ({"Origin": "http://["}, True),  # which no URL parser takes
         ({"Origin": "http://x", "Sec-Fetch-Site": "cross-site"}, True),
         ({"Sec-Fetch-Site": "same-site"}, True),
         ({"Sec-Fetch-Site": "cross-site"}, True),
