@@ -1,9 +1,6 @@
 """The outermost layer: what is true of every request, and the short way for the hot routes."""
 
-import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -16,8 +13,6 @@ from oracle_api.access.principal import Principal
 from oracle_api.access.route_map import Rule, served_as
 from oracle_api.budgets.allowance import Allowance
 from oracle_api.metrics import Metrics
-from oracle_api.payments.endpoints import PATH as VALIDATE_PATH
-from oracle_api.payments.endpoints import refusal
 from oracle_api.problems import (
     DeniedError,
     Header,
@@ -26,29 +21,18 @@ from oracle_api.problems import (
     UnavailableError,
     problem_of,
 )
+from oracle_api.refusals import (
+    REQUEST_ID_HEADER,
+    SECURITY_HEADERS,
+    all_headers,
+    is_request_id,
+    new_request_id,
+    refused,
+)
 from oracle_api.request import ABORT, ClientGoneError, DirectRequest, read_body
 from oracle_api.versions import UnknownVersionError
 from oracle_api.visitor import Door
 
-REQUEST_ID_HEADER: Final = b"x-request-id"
-
-# A page of ours loads nothing from elsewhere and runs no script but its own files.
-_PAGE_POLICY: Final = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    b"font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; "
-    b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-SECURITY_HEADERS: Final[tuple[Header, ...]] = (
-    (b"content-security-policy", _PAGE_POLICY),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
-)
-_NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 log = structlog.get_logger()
@@ -106,13 +90,13 @@ class Edge:
                 body = await read_body(receive, announced=announced)
         except RejectedError as error:
             # What was not read would be taken for the next request.
-            reply = _refused(error, path, request_id)
+            reply = refused(error, path, request_id)
             await self._send(reply, request_id, method, send, route="refused", last=True)
             return
         except ClientGoneError:
             return
         if not is_version_known:
-            reply = _refused(UnknownVersionError(), path, request_id)
+            reply = refused(UnknownVersionError(), path, request_id)
             await self._send(reply, request_id, method, send, route="refused")
             return
         await self._admit(scope, body, receive, send, request_id)
@@ -129,7 +113,7 @@ class Edge:
         except Exception as error:
             if not isinstance(error, RejectedError | UnavailableError):
                 log.exception("a request failed", path=path)
-            reply = _refused(error, path, request_id)
+            reply = refused(error, path, request_id)
             await self._send(reply, request_id, method, send, route=route)
             return
         if scope["type"] == "websocket" or path in self._direct_paths:
@@ -167,12 +151,12 @@ class Edge:
                 reply = await stream(request, receive, send)
             elif request.is_socket:
                 error = RejectedError("route_not_found", "there is no WebSocket here")
-                reply = _refused(error, request.path, request.id)
+                reply = refused(error, request.path, request.id)
             else:
-                reply = _refused(self._not_allowed(request.path), request.path, request.id)
+                reply = refused(self._not_allowed(request.path), request.path, request.id)
         except Exception as error:
             log.exception("a request failed", path=request.path)
-            reply = _refused(error, request.path, request.id)
+            reply = refused(error, request.path, request.id)
         if reply is None:
             status = "101" if request.is_socket else "200"
             self._metrics.requests.labels(request.path, request.method, status).inc()
@@ -196,15 +180,7 @@ class Edge:
         last: bool = False,
     ) -> None:
         self._metrics.requests.labels(route, method, str(reply.status)).inc()
-        headers = [
-            *reply.headers,
-            (b"content-length", b"%d" % len(reply.body)),
-            (REQUEST_ID_HEADER, request_id.encode()),
-            versions.HEADER,
-            *(SECURITY_HEADERS if reply.status >= HTTPStatus.BAD_REQUEST else (_NOSNIFF,)),
-        ]
-        if last:
-            headers.append((b"connection", b"close"))
+        headers = all_headers(reply, request_id, last=last)
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
 
@@ -241,19 +217,6 @@ class Edge:
         self._metrics.requests.labels(_route_of(scope), method, str(status)).inc()
 
 
-def _refused(error: Exception, path: str, request_id: str) -> Reply:
-    """The problem document of a request that got no further, in the hot route's own shape there."""
-    code = getattr(error, "code", "internal_error")
-    more = dict(refusal(code)) if path == VALIDATE_PATH else {}
-    if isinstance(error, UnknownVersionError):
-        more |= error.more
-    reply = problem_of(error, request_id=request_id, more=more)
-    if isinstance(error, MethodNotAllowedError):
-        allow = (b"allow", ", ".join(error.allowed).encode())
-        return Reply(reply.status, reply.body, (*reply.headers, allow))
-    return reply
-
-
 def _refusing_handshakes(send: Send) -> Send:
     """Lets a handshake be refused with a whole HTTP answer, as other requests are."""
 
@@ -278,13 +241,13 @@ def _read_head(headers: list[Header]) -> tuple[str, int, bool]:
     """The request's id (a client's own if harmless), its body's length, is its version ours."""
     request_id, announced, is_version_known = "", 0, True
     for name, value in headers:
-        if name == REQUEST_ID_HEADER and _REQUEST_ID.fullmatch(value):
+        if name == REQUEST_ID_HEADER and is_request_id(value):
             request_id = value.decode()
         elif name == b"content-length" and value.isdigit():
             announced = int(value)
         elif name == versions.HEADER_NAME and value not in versions.SUPPORTED:
             is_version_known = False
-    return request_id or f"req_{secrets.token_hex(10)}", announced, is_version_known
+    return request_id or new_request_id(), announced, is_version_known
 
 
 def _with_ours(headers: Any, request_id: str, told: Headers) -> list[Header]:

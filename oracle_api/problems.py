@@ -72,6 +72,7 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "body_too_large": 413,
     "upgrade_required": 426,
     "host_unknown": 421,
+    "head_too_large": 431,
     "payer_budget_exhausted": 429,
     "rate_limited": 429,
     "sign_in_too_often": 429,

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import socket
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -11,14 +12,21 @@ import uvicorn
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidMessage
 from websockets.http11 import Request
 
+from ledger.errors import RejectedError
 from oracle_api.application import Oracle
 from oracle_api.request import ABORT, MAX_BODY_BYTES
 from oracle_api.settings import Settings
-
-MAX_HEAD_BYTES = 32 * 1024
-"""Request line and headers together; a browser sends about one."""
+from oracle_api.unread import (
+    MAX_HEAD_BYTES,
+    handshake_malformed,
+    handshake_too_large,
+    head_too_large,
+    request_malformed,
+    written,
+)
 
 MAX_SENT_BODY_BYTES = 8 * MAX_BODY_BYTES
 """A body with the lengths of its chunks and what follows it, which the application does not see."""
@@ -34,22 +42,13 @@ PING_SECONDS = 15.0
 SHUTDOWN_SECONDS = 5
 BACKLOG = 4096
 
-_HEAD_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
-)
-_NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-
 log = structlog.get_logger()
-
-
-class _HeadTooLargeError(Exception):
-    """The head has ended, and is larger than we take."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
     """One connection, which may send nothing that has no end, nor take for ever to send a head."""
 
+    url = b""
     _head_bytes = 0
     _is_head_open = True
     _body_bytes = 0
@@ -72,7 +71,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._is_head_open:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse_head()
+                self._refuse(head_too_large())
             elif self._head_timer is None:
                 self._head_timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, self.transport.close)
         elif self._is_body_open:
@@ -97,7 +96,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         if self._may_end_large_head and self._measured_head_bytes() > MAX_HEAD_BYTES:
             self._has_large_head = True
-            raise _HeadTooLargeError  # which ends the parsing
+            raise head_too_large()  # which ends the parsing
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -105,12 +104,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._is_body_open = False
         super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the library's form
         """Answer what could not be parsed, or need not be."""
-        if self._has_large_head:
-            self._refuse_head()
-        else:
-            super().send_400_response(msg)
+        self._refuse(head_too_large() if self._has_large_head else request_malformed())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is left to time."""
@@ -122,9 +118,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Whether so much waits for the client that nothing more is written."""
         return self.flow.write_paused
 
-    def _refuse_head(self) -> None:
-        self.transport.write(_HEAD_TOO_LARGE)
+    def _refuse(self, error: RejectedError) -> None:
+        """Answer by ourselves, unless another answer has still to end before it; then close."""
+        if self._is_answer_due():
+            answer = written(
+                error,
+                method=self.parser.get_method(),
+                target=self.url,
+                headers=self.headers or (),
+                more=self.server_state.default_headers,
+            )
+            self.transport.write(answer)
         self.transport.close()
+
+    def _is_answer_due(self) -> bool:
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return True
+        return self._is_body_open and not cycle.response_started and not self.pipeline
 
     def _measured_head_bytes(self) -> int:
         return len(self.url) + sum(len(b": \r\n") + len(n) + len(v) for n, v in self.headers)
@@ -141,18 +152,21 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
     _pong = b""
 
     def data_received(self, data: bytes) -> None:
-        """Read; a handshake that is none is refused, where nothing would ever come of it."""
+        """Answer a handshake that the library did not read, and would leave without a word."""
         super().data_received(data)
-        if self.conn.handshake_exc is not None and not self.handshake_initiated:
-            self.close_sent = True
-            self.transport.write(b"".join(self.conn.data_to_send()) or _NO_HANDSHAKE)
-            self.transport.close()
+        unread = self.conn.handshake_exc
+        if unread is not None and not self.handshake_initiated:
+            is_malformed = isinstance(unread, InvalidMessage)
+            self._refuse(request_malformed() if is_malformed else handshake_too_large())
 
     def handle_connect(self, event: Request) -> None:
         """The handshake has come; the application is started behind this."""
+        status = self.conn.accept(event).status_code
+        if status != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._refuse(handshake_malformed(status), event)
+            return
         super().handle_connect(event)
-        if self.handshake_initiated and not self.handshake_complete:
-            self.scope[ABORT] = self.transport.abort  # type: ignore[typeddict-unknown-key]
+        self.scope[ABORT] = self.transport.abort  # type: ignore[typeddict-unknown-key]
 
     @property
     def is_write_paused(self) -> bool:
@@ -180,6 +194,21 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             # Else the server would log an error of ours whenever somebody is refused.
             self.handshake_complete = True
+
+    def _refuse(self, error: RejectedError, event: Request | None = None) -> None:
+        self.handshake_initiated = self.handshake_complete = self.close_sent = True
+        read = event.headers.raw_items() if event else ()
+        answer = written(
+            error,
+            method=event.method.encode() if event else b"GET",
+            target=event.path.encode() if event else b"",
+            headers=[
+                (name.lower().encode(), value.encode("utf-8", "replace")) for name, value in read
+            ],
+            more=self.default_headers,
+        )
+        self.transport.write(answer)
+        self.transport.close()
 
 
 class OracleServer(uvicorn.Server):

@@ -28,6 +28,7 @@ from oracle_api.tokens.endpoints import JWKS_PATH
 _WITH_BODY: Final = frozenset({"post", "put", "patch", "delete"})
 _RETRYABLE: Final = frozenset({"408", "429", "500", "503"})
 _LIMITED: Final = ("RateLimit", "RateLimit-Policy")
+_UNCOUNTED: Final = frozenset({"408", "413", "421", "431"})
 
 _NEVER_AWAY: Final = frozenset({("GET", JWKS_PATH), ("GET", SIGNERS_PATH)})
 """They need neither credentials nor the database, so that nothing of theirs can be away."""
@@ -42,6 +43,8 @@ _BAD: Final = problem_response(
 _FOREIGN: Final = problem_response("A foreign page asks", 403, "origin_foreign", "Origin")
 _SLOW: Final = problem_response("The body took too long", 408, "request_timeout", None)
 _LARGE: Final = problem_response("The body is too large", 413, "body_too_large", None)
+_UNREAD: Final = problem_response("It is no request of HTTP", 400, "request_malformed", None)
+_LONG: Final = problem_response("The head is too large", 431, "head_too_large", None)
 _STRANGE: Final = problem_response("That name is not ours", 421, "host_unknown", "Host")
 _OFTEN: Final = problem_response("The caller's budget is spent", 429, "rate_limited", None)
 _NO_ROUTE: Final = problem_response("There is no such route", 404, "route_not_found", None)
@@ -58,6 +61,8 @@ RESPONSES: Final[dict[str, dict[str, Any]]] = {
     "RequestTimeout": _SLOW,
     "BodyTooLarge": _LARGE,
     "HostUnknown": _STRANGE,
+    "HeadTooLarge": _LONG,
+    "RequestMalformed": _UNREAD,
     "RateLimited": _OFTEN,
     "InternalError": INTERNAL,
     "Unavailable": UNAVAILABLE,
@@ -125,7 +130,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def _answers(route: Route) -> dict[str, dict[str, Any]]:
-    answers = {"400": _BAD, "421": _STRANGE, "429": _OFTEN, "500": INTERNAL}
+    answers = {"400": _BAD, "421": _STRANGE, "429": _OFTEN, "431": _LONG, "500": INTERNAL}
     if route not in _NEVER_AWAY:
         answers["503"] = UNAVAILABLE
     if route[0].lower() in _WITH_BODY:
@@ -150,7 +155,7 @@ def _shared_or_own(status: str, response: dict[str, Any]) -> dict[str, Any]:
 def _with_headers(response: dict[str, Any], status: str) -> dict[str, Any]:
     names = ["X-Request-Id", versions.NAME]
     names += ["Retry-After"] if status in _RETRYABLE else []
-    names += _LIMITED if status not in {"408", "413", "421"} else ()
+    names += _LIMITED if status not in _UNCOUNTED else ()
     told = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     return response | {"headers": told | response.get("headers", {})}
 

@@ -11,7 +11,7 @@ from oracle_support import ANYWHERE, Client, served, settings_for
 from test_oracle_edge import raw
 
 from oracle_api.request import MAX_BODY_BYTES
-from oracle_api.server import MAX_HEAD_BYTES
+from oracle_api.unread import MAX_HEAD_BYTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -134,7 +134,7 @@ HANDSHAKE = (
         (b"GET" + HANDSHAKE + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"GET" + HANDSHAKE + b"x: 1\r\n" * 200 + b"\r\n", 431),
         (b"GET" + HANDSHAKE + b"x: " + b"a" * 9000 + b"\r\n\r\n", 431),
-        (b"GET" + HANDSHAKE.replace(b"/ws", b"/ws?" + b"a" * 9000) + b"\r\n", 414),
+        (b"GET" + HANDSHAKE.replace(b"/ws", b"/ws?" + b"a" * 9000) + b"\r\n", 431),
     ],
     ids=["method", "body", "chunks", "headers", "header", "target"],
 )

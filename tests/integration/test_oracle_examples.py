@@ -40,6 +40,7 @@ from oracle_api.access.route_roles import ANYONE, BLIND_ROUTES, ROUTE_ROLES
 from oracle_api.attestations import endpoints as signers
 from oracle_api.request import MAX_BODY_BYTES
 from oracle_api.tokens import endpoints as tokens
+from oracle_api.unread import MAX_HEAD_BYTES
 
 __all__ = ["bare"]
 
@@ -51,6 +52,7 @@ SHARES = {
     "test_who_never_sends_the_body_is_refused_as_shown": {408},
     "test_what_cannot_be_any_more_is_refused_as_shown": {409},
     "test_who_asks_too_often_is_refused_as_shown": {429},
+    "test_what_is_not_read_is_refused_as_shown": {431},
     "test_an_error_of_ours_is_told_as_shown": {500},
     "test_what_is_off_is_told_as_shown": {501},
     "test_what_is_away_is_told_as_shown": {503},
@@ -94,7 +96,7 @@ def test_every_answer_is_somebody_s_to_provoke(document: dict[str, Any]) -> None
         assert f'"#/components/responses/{name}"' in used, name
 
 
-NO_OPERATION = {"RouteNotFound", "MethodNotAllowed"}
+NO_OPERATION = {"RouteNotFound", "MethodNotAllowed", "RequestMalformed"}
 """What is answered where there is no operation."""
 
 
@@ -160,10 +162,17 @@ async def test_what_is_not_there_is_refused_as_shown(guarded: Guarded, claims: C
         ("RouteNotFound", "GET", "/api/v1/nothing"),
         ("MethodNotAllowed", "DELETE", "/api/v1/orders"),
     ):
-        status, problem, headers = await everyone.call(method, path)
-        example = shared[name]["content"][PROBLEM]["example"]
-        assert (status, headers["content-type"]) == (example["status"], PROBLEM)
-        assert problem == example | {key: problem[key] for key in ("detail", "requestId")}
+        check_shared(shared[name], await everyone.call(method, path))
+
+
+def check_shared(response: dict[str, Any], got: Got) -> None:
+    """An answer that belongs to no operation is what the document shows."""
+    status, problem, headers = got
+    example = response["content"][PROBLEM]["example"]
+    assert (status, headers["content-type"]) == (example["status"], PROBLEM)
+    assert problem == example | {key: problem[key] for key in ("detail", "requestId")}
+    for name in ("x-request-id", "billcoin-version"):
+        assert name in headers
 
 
 async def test_who_asks_too_often_is_refused_as_shown(
@@ -282,10 +291,15 @@ async def test_who_never_sends_the_body_is_refused_as_shown(
 
 async def stalled(host: str, method: str, path: str) -> Got:
     """The answer to a body that never comes."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\n{{"
+    return await answer_to(host, head)
+
+
+async def answer_to(host: str, sent: str) -> Got:
+    """The last answer to what no client of HTTP sends."""
     address, _, port = host.partition(":")
     reader, writer = await asyncio.open_connection(address, int(port))
-    head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\n{{"
-    writer.write(head.encode())
+    writer.write(sent.encode())
     answer = await asyncio.wait_for(reader.read(), timeout=20)
     writer.close()
     first, _, body = answer.partition(b"\r\n\r\n")
@@ -293,6 +307,18 @@ async def stalled(host: str, method: str, path: str) -> Got:
     parts = (field.partition(": ") for field in fields)
     headers = {name.lower(): value for name, _, value in parts}
     return int(line.split()[1]), json.loads(body), headers
+
+
+async def test_what_is_not_read_is_refused_as_shown(lonely: Client, claims: Claims) -> None:
+    """Before any route is looked for, but of each that was asked for."""
+    operations = await operations_of(lonely, claims)
+    host = lonely.base.removeprefix("http://")
+    padding = f"Padding: {'x' * MAX_HEAD_BYTES}\r\n"
+    for method, path in operations.with_(431):
+        sent = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{padding}\r\n"
+        operations.check(method, path, 431, await answer_to(host, sent))
+    shared = operations.document["components"]["responses"]["RequestMalformed"]
+    check_shared(shared, await answer_to(host, "GET / HTTP/1.1\r\nno colon\r\n\r\n"))
 
 
 async def test_what_is_off_is_told_as_shown(bare: tuple[Person, str], claims: Claims) -> None:
