@@ -31,6 +31,7 @@ from oracle_api.health.endpoints import HealthEndpoints
 from oracle_api.loyalty.endpoints import loyalty_router
 from oracle_api.loyalty.service import LoyaltyService
 from oracle_api.loyalty.students import students_of
+from oracle_api.malformed import refusal_of
 from oracle_api.market.endpoints import market_router
 from oracle_api.metrics import Metrics
 from oracle_api.openapi import complete_openapi
@@ -237,19 +238,7 @@ async def _on_refusal(request: Request, error: Exception) -> Response:
 async def _on_malformed(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    first = error.errors()[0]
-    # `body` and a position inside broken JSON say nothing to a client.
-    place = [str(part) for part in first["loc"][1:]]
-    is_broken = first["type"] == "json_invalid"
-    return _response(
-        problem(
-            400,
-            "body_malformed" if is_broken or not place else "parameter_invalid",
-            "the body is not JSON" if is_broken else first["msg"],
-            request_id=request.state.request_id,
-            param=None if is_broken else ".".join(place)[:120] or None,
-        )
-    )
+    return _response(problem_of(refusal_of(error.errors()), request_id=request.state.request_id))
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -145,7 +145,7 @@ class TokenRoutes:
 
 def _needed(value: str | None, name: str) -> str:
     if value is None:
-        raise RejectedError("parameter_invalid", f"{name} is missing", param=name)
+        raise RejectedError("field_missing", f"{name} is missing", param=name)
     return value
 
 

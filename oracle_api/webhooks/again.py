@@ -1,6 +1,6 @@
 """What partners ask to be sent, or sent again: a ping, a delivery, a range of events."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from ledger.errors import RejectedError
@@ -107,13 +107,16 @@ async def _range(connection: Connection, request: ReplayRequest, last_seq: int) 
     """The numbers of the first and the last event of a range, both included."""
     start = read_place(request.start, param="from")
     first = (
-        max(start, 1)
+        # An id that is none yet may be of more digits than the journal has.
+        min(max(start, 1), last_seq + 1)
         if isinstance(start, int)
         else await find_first_seq(connection, start, last_seq=last_seq)
     )
     if request.end is None:
         return first, last_seq
     end = read_place(request.end, param="to")
+    if _is_before(end, start):
+        raise _range_reversed()
     last = (
         min(end, last_seq)
         if isinstance(end, int)
@@ -122,5 +125,16 @@ async def _range(connection: Connection, request: ReplayRequest, last_seq: int) 
         - 1
     )
     if last < first - 1:
-        raise RejectedError("replay_range_invalid", "from must not be after to", param="to")
+        raise _range_reversed()
     return first, last
+
+
+def _is_before(end: int | datetime, start: int | datetime) -> bool:
+    """Also where no event lies between them; an event and a moment are compared by their events."""
+    if isinstance(end, int):
+        return isinstance(start, int) and end < start
+    return isinstance(start, datetime) and end < start
+
+
+def _range_reversed() -> RejectedError:
+    return RejectedError("replay_range_invalid", "from must not be after to", param="to")

@@ -131,6 +131,7 @@ MALFORMED: list[tuple[Any, str, str | None]] = [
     (b"{", "body_malformed", None),
     (b"[]", "body_malformed", None),
     (b"null", "body_malformed", None),
+    (b"x=1&y=2", "body_malformed", None),
     (b"[" * 60_000, "body_malformed", None),
     (b'{"amountMyr": ' + b"9" * 5_000 + b"}", "body_malformed", None),
     (b'{"amountMyr": 1e999}', "parameter_invalid", "amountMyr"),
@@ -139,10 +140,11 @@ MALFORMED: list[tuple[Any, str, str | None]] = [
     (b"\xff\xfe\x00", "body_malformed", None),
     (b'{"amountMyr": NaN}', "parameter_invalid", "amountMyr"),
     ({}, "order_empty", "items"),
+    ({"x" * 9000: 1}, "field_unknown", "x" * 120),
     ({"items": [{"sku": "fresh-250ml", "quantity": 1}], "amountMyr": "1"}, "order_empty", None),
     ({"items": []}, "parameter_invalid", "items"),
     ({"items": [{"sku": "beer", "quantity": 1}]}, "sku_unknown", "items.0.sku"),
-    ({"items": [{"sku": "fresh-250ml"}]}, "parameter_invalid", "items.0.quantity"),
+    ({"items": [{"sku": "fresh-250ml"}]}, "field_missing", "items.0.quantity"),
     ({"items": [{"sku": "fresh-250ml", "quantity": 0}]}, "parameter_invalid", None),
     ({"items": [{"sku": "fresh-250ml", "quantity": 101}]}, "parameter_invalid", None),
     ({"items": [{"sku": "fresh-250ml", "quantity": 1.5}]}, "parameter_invalid", None),
@@ -157,7 +159,7 @@ MALFORMED: list[tuple[Any, str, str | None]] = [
     ({"amountMyr": "1.801"}, "amount_invalid", "amountMyr"),
     ({"amountMyr": "1e2"}, "amount_invalid", "amountMyr"),
     ({"amountMyr": "10000.01"}, "amount_invalid", "amountMyr"),
-    ({"amountMyr": "1", "storeId": "other"}, "parameter_invalid", "storeId"),
+    ({"amountMyr": "1", "storeId": "other"}, "field_unknown", "storeId"),
     ({"amountMyr": "1", "reference": ""}, "parameter_invalid", "reference"),
     ({"amountMyr": "1", "reference": "x" * 121}, "parameter_invalid", "reference"),
     ({"amountMyr": "1", "reference": "a\u0000b"}, "parameter_invalid", "reference"),
@@ -194,3 +196,16 @@ async def test_any_harmless_reference_is_kept_as_it_is(client: Client) -> None:
     reference = "'; DROP TABLE orders; -- <script> ✓ =1+1"
     order = await client.order(reference=reference)
     assert (await client.get(order["id"]))["reference"] == reference
+
+
+async def test_a_body_of_no_declared_type_is_told_what_it_lacks(client: Client) -> None:
+    """As curl sends it when nobody tells it that the body is JSON."""
+    for body, content_type in (
+        (b'{"amountMyr": "1.80"}', "application/x-www-form-urlencoded"),
+        (b"", "application/json"),
+        (b"[]", "application/json"),
+    ):
+        headers = {"Content-Type": content_type, "Idempotency-Key": "k"}
+        status, problem, _ = await client.call("POST", ORDERS, data=body, headers=headers)
+        assert (status, problem["code"]) == (400, "body_malformed")
+        assert "a JSON object, sent with Content-Type: application/json" in problem["detail"]

@@ -498,7 +498,7 @@ MALFORMED = [
     ({"note": ""}, "parameter_invalid"),
     ({"note": "a\nb"}, "parameter_invalid"),
     ({"note": "x" * 501}, "parameter_invalid"),
-    ({"more": 1}, "parameter_invalid"),
+    ({"more": 1}, "field_unknown"),
 ]
 
 

@@ -184,7 +184,7 @@ async def test_malformed_submissions_are_named(scene: Scene) -> None:
         ("nonce", "0x00", "nonce_invalid"),
         ("signature", "0x" + "00" * 64, "signature_malformed"),
         ("signature", "0x" + "0" * 300, "parameter_invalid"),
-        ("to", "0x" + "00" * 20, "parameter_invalid"),
+        ("to", "0x" + "00" * 20, "field_unknown"),
     ]
     for name, value, code in malformed:
         status, problem = await scene.submit(good | {name: value})

@@ -352,7 +352,7 @@ async def test_only_what_the_payer_signed_is_registered(stage: Stage) -> None:
         (body | {"endsAt": now - 5}, "terms_invalid"),
         (body | {"periodSeconds": 1}, "parameter_invalid"),
         (body | {"priceMode": "free"}, "parameter_invalid"),
-        (body | {"more": 1}, "parameter_invalid"),
+        (body | {"more": 1}, "field_unknown"),
         (body | {"payer": "milk"}, "address_invalid"),
         (stage.body(replace(order, merchant=token)), "terms_invalid"),
     ]

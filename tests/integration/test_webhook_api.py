@@ -149,7 +149,7 @@ async def test_an_account_has_ten_even_when_it_asks_for_all_at_once(
 
 
 MALFORMED: list[tuple[Any, str, str | None]] = [
-    ({}, "parameter_invalid", "url"),
+    ({}, "field_missing", "url"),
     ({"url": ""}, "parameter_invalid", "url"),
     ({"url": 5}, "parameter_invalid", "url"),
     ({"url": "https://shop.example/" + "x" * 2_048}, "parameter_invalid", "url"),
@@ -162,8 +162,8 @@ MALFORMED: list[tuple[Any, str, str | None]] = [
     ({"url": URL, "description": "x" * 201}, "parameter_invalid", "description"),
     ({"url": URL, "description": "a\u0000b"}, "parameter_invalid", "description"),
     ({"url": URL, "signing": "rot13"}, "parameter_invalid", "signing"),
-    ({"url": URL, "secret": "whsec_mine"}, "parameter_invalid", "secret"),
-    ({"url": URL, "accountId": "acc_other"}, "parameter_invalid", "accountId"),
+    ({"url": URL, "secret": "whsec_mine"}, "field_unknown", "secret"),
+    ({"url": URL, "accountId": "acc_other"}, "field_unknown", "accountId"),
 ]
 
 
@@ -179,10 +179,10 @@ async def test_every_malformed_request_is_refused(ledger: Ledger, client: Client
     wrong: list[tuple[str, str, Any, str]] = [
         ("PATCH", one, {"url": "https://10.0.0.1/"}, "webhook_url_invalid"),
         ("PATCH", one, {"eventTypes": ["x"]}, "event_type_unknown"),
-        ("PATCH", one, {"cursor": 0}, "parameter_invalid"),
+        ("PATCH", one, {"cursor": 0}, "field_unknown"),
         ("POST", f"{one}/rotate-secret", {"overlapHours": 169}, "parameter_invalid"),
         ("POST", f"{one}/rotate-secret", {"overlapHours": -1}, "parameter_invalid"),
-        ("POST", f"{one}/replay", {}, "parameter_invalid"),
+        ("POST", f"{one}/replay", {}, "field_missing"),
         ("POST", f"{one}/replay", {"from": "yesterday"}, "replay_range_invalid"),
         ("POST", f"{one}/replay", {"from": "2026-13-45T00:00:00Z"}, "replay_range_invalid"),
         ("POST", f"{one}/replay", {"from": "0001-01-01T00:00:00+14:00"}, "replay_range_invalid"),
@@ -192,6 +192,13 @@ async def test_every_malformed_request_is_refused(ledger: Ledger, client: Client
             {"from": event_id(5), "to": event_id(3)},
             "replay_range_invalid",
         ),
+        ("POST", f"{one}/replay", {"from": event_id(2), "to": event_id(1)}, "replay_range_invalid"),
+        (
+            "POST",
+            f"{one}/replay",
+            {"from": "2026-04-10T08:15:23Z", "to": "2020-01-01T00:00:00Z"},
+            "replay_range_invalid",
+        ),
         ("GET", f"{one}/deliveries?status=lost", None, "status_unknown"),
         ("GET", f"{one}/deliveries?limit=0", None, "limit_invalid"),
         ("GET", f"{one}/deliveries?before=whd_x", None, "before_invalid"),
@@ -199,6 +206,18 @@ async def test_every_malformed_request_is_refused(ledger: Ledger, client: Client
     for method, path, body, code in wrong:
         status, problem, _ = await partner.call(method, path, json=body)
         assert (status, problem["code"]) == (400, code), (path, body)
+
+
+@pytest.mark.parametrize("start", [2**16, 2**63 - 1, 2**63, 2**64 - 1])
+async def test_a_replay_from_an_event_that_is_none_yet_sends_nothing(
+    ledger: Ledger, client: Client, start: int
+) -> None:
+    """Also with more digits than the journal has: it was a 500."""
+    partner = await add_account(ledger.connection, client)
+    made = await partner.webhook(URL)
+    path = f"/{made['id']}/replay"
+    status, answer, _ = await partner.call("POST", path, json={"from": event_id(start)})
+    assert (status, answer.get("events")) == (202, 0), answer
 
 
 async def test_a_replay_has_a_limit(

@@ -1,0 +1,27 @@
+"""What is wrong with a body or a parameter that is not in its form, in words of ours."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from ledger.errors import RejectedError
+
+_MAX_PARAM: Final = 120
+"""Characters; whoever sends a name of 60,000 need not read it again."""
+
+_NO_OBJECT: Final = "the body must be a JSON object, sent with Content-Type: application/json"
+
+
+def refusal_of(errors: Sequence[Mapping[str, Any]]) -> RejectedError:
+    """The refusal for the first of pydantic's errors, whose `loc` begins with `body` or `query`."""
+    first = errors[0]
+    place = ".".join(str(part) for part in first["loc"][1:])[:_MAX_PARAM]
+    if first["type"] == "json_invalid":
+        # Its place is a position inside broken JSON.
+        return RejectedError("body_malformed", "the body is not JSON")
+    if not place:
+        return RejectedError("body_malformed", _NO_OBJECT)
+    if first["type"] == "missing":
+        return RejectedError("field_missing", f"{place} is missing", param=place)
+    if first["type"] == "extra_forbidden":
+        return RejectedError("field_unknown", f"there is no field {place!r}", param=place)
+    return RejectedError("parameter_invalid", first["msg"], param=place)
