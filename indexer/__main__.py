@@ -21,7 +21,6 @@ from indexer.replay_check import ReplayReport, replay_check
 from indexer.settings import DatabaseSettings, IndexerSettings
 from indexer.status import IndexerStatus, read_status
 from ledger.errors import CorruptError, RejectedError
-from ledger.store.observation import clear_halt
 from ledger.store.pool import connect
 from migrations import upgrade
 from migrations.grants import grant_oracle_role
@@ -115,26 +114,6 @@ def replay_check_command(
     report = run_to_end(_replay(settings, first, last))
     say(asdict(report) | {"sound": not report.differences}, as_json=as_json, title="Replay check")
     raise typer.Exit(EXIT_UNSOUND if report.differences else 0)
-
-
-@app.command()
-def resume(
-    *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False
-) -> None:
-    """Forget a halt, after its cause was resolved; then start `billcoin-indexer run` again."""
-    settings = read_settings()
-    if not yes:
-        typer.confirm("Has the cause of the halt been resolved?", abort=True)
-
-    async def clear() -> None:
-        connection = await connect(settings.database_url, application_name="billcoin-resume")
-        try:
-            await clear_halt(connection, settings.chain_id)
-        finally:
-            await connection.close()
-
-    run_to_end(clear())
-    typer.echo("The halt is cleared. Start `billcoin-indexer run` again.")
 
 
 history_commands.add_to(app)

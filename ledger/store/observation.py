@@ -1,5 +1,6 @@
 """What the indexer saw at the nodes last, and whether it has halted."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.confidence import Observation
@@ -24,7 +25,15 @@ ON CONFLICT (chain_id) DO UPDATE SET
     halt_code = excluded.halt_code, halt_reason = excluded.halt_reason
 """
 
-RESUME = "UPDATE observation SET halt_code = NULL, halt_reason = NULL WHERE chain_id = $1"
+RESUME = """
+UPDATE observation SET halt_code = NULL, halt_reason = NULL
+FROM (
+    SELECT halt_code AS code, halt_reason AS reason
+    FROM observation WHERE chain_id = $1 AND halt_code IS NOT NULL FOR UPDATE
+) halt
+WHERE chain_id = $1
+RETURNING halt.code, halt.reason
+"""
 
 READ = """
 SELECT head_number, nodes_agreeing, nodes_asked,
@@ -54,9 +63,21 @@ async def record_halt(connection: Connection, chain_id: int, *, code: str, reaso
     await connection.execute(HALT, chain_id, code, reason)
 
 
-async def clear_halt(connection: Connection, chain_id: int) -> None:
-    """Forget a halt, when the operator has resolved it."""
-    await connection.execute(RESUME, chain_id)
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why the indexer had stopped."""
+
+    code: str
+    reason: str
+
+
+async def clear_halt(connection: Connection, chain_id: int) -> Halt | None:
+    """Forget a halt, when the operator has resolved it, and tell which; None where there is none.
+
+    Of several at once one is told of it.
+    """
+    row = await connection.fetchrow(RESUME, chain_id)
+    return None if row is None else Halt(**row)
 
 
 async def read_observation(connection: Connection, chain_id: int) -> Observation | None:

@@ -13,6 +13,7 @@ import typer
 
 from ledger.errors import LedgerError, RejectedError
 from ledger.store.accounts import StoredAccount, list_accounts, read_account_by_name
+from ledger.store.actor import OFFICE_COMMAND
 from ledger.store.api_keys import list_api_keys
 from ledger.store.pool import DATABASE_AWAY, Connection, connect
 from oracle_api.access.office import office_of
@@ -26,7 +27,6 @@ from oracle_api.accounts.service import (
     MAX_KEY_DAYS,
     AccountService,
 )
-from oracle_api.audit_log.actor import OFFICE_COMMAND
 from oracle_api.console import refused
 from oracle_api.pages import is_id
 

@@ -17,6 +17,7 @@ from ledger.store.accounts import (
     set_password_hash,
     set_roles,
 )
+from ledger.store.actor import Actor
 from ledger.store.api_keys import (
     NewApiKey,
     StoredApiKey,
@@ -31,7 +32,6 @@ from ledger.store.sessions import revoke_sessions
 from oracle_api.access.api_keys import ENDING_CHARACTERS, api_key_digest, make_api_key
 from oracle_api.access.office import Office
 from oracle_api.access.principal import Role, Scope
-from oracle_api.audit_log.actor import Actor
 from oracle_api.idempotency import claim
 from oracle_api.pages import is_id
 from oracle_api.times import Clock, rfc3339, to_datetime

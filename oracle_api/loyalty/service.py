@@ -4,6 +4,7 @@ from typing import Any
 
 import structlog
 
+from ledger.store.actor import Actor
 from ledger.store.coupons import (
     StoredCoupon,
     list_coupons,
@@ -15,7 +16,6 @@ from ledger.store.coupons import (
 )
 from ledger.store.idempotency import IdempotencyKey
 from ledger.store.pool import Connection
-from oracle_api.audit_log.actor import Actor
 from oracle_api.idempotency import claim
 from oracle_api.loyalty.requests import MAX_COUPONS, MAX_POSTINGS
 from oracle_api.loyalty.resource import write_balance

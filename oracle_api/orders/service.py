@@ -15,6 +15,7 @@ from ledger.order import Order, Standing, Status
 from ledger.order_address import order_address, order_key
 from ledger.payment_policy import bill_due, expiry
 from ledger.rate import LockedRate, RateSource, lock_rate
+from ledger.store.actor import Actor
 from ledger.store.cursor import Cursor, read_cursor
 from ledger.store.journal import notify, read_last_seq
 from ledger.store.orders import NewOrder, insert_order, mark_cancelled
@@ -23,7 +24,6 @@ from ledger.store.prices import read_newest_price
 from ledger.store.standings import refresh_standings
 from ledger.units import Sen, Units, format_myr
 from oracle_api.access.principal import Principal
-from oracle_api.audit_log.actor import Actor
 from oracle_api.idempotency import claim, idempotency_key
 from oracle_api.loyalty.students import Students
 from oracle_api.orders.repository import PaidOrder, read_with_payments

@@ -12,6 +12,7 @@ from ledger.errors import RejectedError
 from ledger.ids import sortable_id
 from ledger.json_hex import to_hex
 from ledger.refund import PROVED, Refund, Refundable, RefundStatus, source
+from ledger.store.actor import Actor
 from ledger.store.journal import notify, read_last_seq
 from ledger.store.orders import is_order_address, read_order_by_id
 from ledger.store.pool import Connection
@@ -27,7 +28,6 @@ from ledger.store.refunds import (
 from ledger.units import format_bill
 from oracle_api.access.audience import audience_of
 from oracle_api.access.principal import Principal, Role
-from oracle_api.audit_log.actor import Actor
 from oracle_api.idempotency import claim, idempotency_key
 from oracle_api.orders.requests import order_not_found
 from oracle_api.refunds.requests import (

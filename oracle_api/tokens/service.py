@@ -17,6 +17,7 @@ from ledger.store.accounts import (
     read_account_by_name,
     renew_hash,
 )
+from ledger.store.actor import Actor
 from ledger.store.pool import Connection
 from ledger.store.sessions import (
     StoredRefreshToken,
@@ -32,7 +33,6 @@ from oracle_api.access.office import Office
 from oracle_api.access.passwords import Passwords
 from oracle_api.access.principal import Role
 from oracle_api.accounts.requests import is_account_name
-from oracle_api.audit_log.actor import Actor
 from oracle_api.database import Database
 from oracle_api.problems import DeniedError
 from oracle_api.times import Clock, to_datetime

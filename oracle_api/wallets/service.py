@@ -11,6 +11,7 @@ import orjson
 from ledger.ids import sortable_id
 from ledger.payment_uri import format_address
 from ledger.store.accounts import read_account
+from ledger.store.actor import Actor
 from ledger.store.pool import Connection
 from ledger.store.wallets import (
     StoredWallet,
@@ -22,7 +23,6 @@ from ledger.store.wallets import (
     take_challenge,
 )
 from oracle_api.access.office import Office
-from oracle_api.audit_log.actor import Actor
 from oracle_api.pages import is_id
 from oracle_api.problems import CapabilityOffError, DeniedError
 from oracle_api.times import Clock, to_datetime

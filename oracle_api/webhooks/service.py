@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ledger.errors import RejectedError
 from ledger.ids import sortable_id
+from ledger.store.actor import Actor
 from ledger.store.idempotency import IdempotencyKey
 from ledger.store.pool import Connection
 from ledger.store.webhooks import (
@@ -25,7 +26,6 @@ from ledger.store.webhooks import (
 )
 from oracle_api.access.keyring import Keyring
 from oracle_api.access.principal import Principal, Role
-from oracle_api.audit_log.actor import Actor
 from oracle_api.idempotency import Claim, claim
 from oracle_api.problems import CapabilityOffError
 from oracle_api.times import Clock, to_datetime

@@ -3,12 +3,12 @@
 import time
 from dataclasses import dataclass
 
+from ledger.store.actor import OFFICE_COMMAND
 from ledger.store.pool import connect
 from oracle_api.access.office import Office
 from oracle_api.access.passwords import Passwords
 from oracle_api.access.principal import Role
 from oracle_api.accounts.service import AccountService
-from oracle_api.audit_log.actor import OFFICE_COMMAND
 
 CONTACT = "+60 3 1234 5678"
 PASSWORD = "one litre of fresh milk"

@@ -14,11 +14,11 @@ from oracle_support import (
     until_journal_is_read,
 )
 
+from ledger.store.actor import OFFICE_COMMAND
 from oracle_api.access.office import Office
 from oracle_api.access.passwords import Passwords
 from oracle_api.access.principal import Role, Scope
 from oracle_api.accounts.service import AccountService
-from oracle_api.audit_log.actor import OFFICE_COMMAND
 from oracle_api.stream.hub import StreamLimits
 
 OFFICE = {"name": "Student Office", "contact": "+60 3 1234 5678"}

@@ -16,12 +16,12 @@ from limits.storage import memory
 from oracle_support import Client, Ledger
 
 from ledger.store.accounts import read_account_by_name
+from ledger.store.actor import OFFICE_COMMAND
 from oracle_api.access import passwords as passwords_module
 from oracle_api.access.attempts import BY_NAME
 from oracle_api.access.authenticator import MEMORY_SECONDS
 from oracle_api.access.office import Office
 from oracle_api.access.principal import Role
-from oracle_api.audit_log.actor import OFFICE_COMMAND
 from oracle_api.problems import UnavailableError
 from oracle_api.tokens.service import GRACE_SECONDS, SESSION_DAYS
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import pytest
 from market import BILL, Market, indexing, open_market, wait_for
 
 from ledger.order import Status
-from ledger.store.observation import record_halt
+from ledger.store.audit_log import check_audit_log, read_audit_page
+from ledger.store.observation import read_observation, record_halt
 from ledger.store.pool import connect
 
 COMMAND = str(Path(sys.executable).with_name("billcoin-indexer"))
@@ -191,7 +193,49 @@ async def test_a_halted_indexer_stays_halted_until_it_is_resumed(market: Market)
     assert "FinalityConflictError" in status.stdout
     resumed = await run("resume", "--yes", environment=market.environment())
     assert resumed.returncode == 0
+    assert "FinalityConflictError is cleared" in resumed.stdout
     async with indexing(market):
         order = await market.order()
         await market.pay(order.address, BILL)
         await market.until(order.id, Status.PAID)
+
+
+async def test_who_resumes_is_in_the_audit_log_once(market: Market) -> None:
+    await sold(market)
+    chain_id = market.chain.chain_id
+    await record_halt(market.ledger, chain_id, code="FinalityConflictError", reason="for a test")
+    environment = market.environment() | {"LOGNAME": "somebody-else"}
+    both = await asyncio.gather(
+        *(run("resume", "--yes", environment=environment) for _ in range(2))
+    )
+    assert [ended.returncode for ended in both] == [0, 0]
+    assert sum("There is no halt" in ended.stdout for ended in both) == 1
+    (entry,) = await read_audit_page(
+        market.ledger, before_seq=None, actor=None, subject=None, limit=9
+    )
+    assert (entry.entry.actor, entry.entry.action, entry.entry.subject) == (
+        *("office", "indexer.resumed"),
+        "indexer",
+    )
+    assert entry.entry.details == {
+        "chainId": chain_id,
+        "haltCode": "FinalityConflictError",
+        "haltReason": "for a test",
+        "systemUser": pwd.getpwuid(os.getuid()).pw_name,
+    }
+    assert (await check_audit_log(market.ledger))[2] is None
+    observation = await read_observation(market.ledger, chain_id)
+    assert observation is not None
+    assert observation.halt_code is None
+
+
+async def test_a_halt_is_not_cleared_without_its_entry(market: Market) -> None:
+    await sold(market)
+    chain_id = market.chain.chain_id
+    await record_halt(market.ledger, chain_id, code="FinalityConflictError", reason="for a test")
+    await market.ledger.execute("ALTER TABLE audit_entry RENAME TO audit_entry_away")
+    ended = await run("resume", "--yes", environment=market.environment())
+    assert ended.returncode != 0
+    observation = await read_observation(market.ledger, chain_id)
+    assert observation is not None
+    assert observation.halt_code == "FinalityConflictError"

@@ -30,6 +30,7 @@ from ledger.store.cursor import (
 from ledger.store.journal import append_events, read_events_after, read_last_seq
 from ledger.store.lookup import order_exists, prefer_indexes, read_evidence, read_evidences
 from ledger.store.observation import (
+    Halt,
     clear_halt,
     read_observation,
     record_halt,
@@ -195,7 +196,8 @@ async def test_a_halt_outlasts_observations_until_it_is_cleared(ledger: Ledger) 
     evidence = await read_evidence(ledger.connection, CHAIN_ID, tx("t1"))
     assert evidence is not None
     assert evidence.observation == halted
-    await clear_halt(ledger.connection, CHAIN_ID)
+    cleared = [await clear_halt(ledger.connection, CHAIN_ID) for _ in range(2)]
+    assert cleared == [Halt("finality_conflict", "look"), None]
     assert await read_observation(ledger.connection, CHAIN_ID) == expected
 
 
