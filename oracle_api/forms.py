@@ -11,6 +11,10 @@ class StrictRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$"
+"""What people read later: nothing that the database cannot hold, that begins a new line, commands
+a terminal, or turns the writing on somebody's screen around."""
+
 ADDRESS: Final[dict[str, Any]] = {
     "type": "string",
     "pattern": "^0x[0-9a-fA-F]{40}$",

@@ -10,6 +10,8 @@ _MAX_PARAM: Final = 120
 
 _NO_OBJECT: Final = "the body must be a JSON object, sent with Content-Type: application/json"
 
+_OF_LISTS: Final = frozenset({"limit", "before"})
+
 
 def refusal_of(errors: Sequence[Mapping[str, Any]]) -> RejectedError:
     """The refusal for the first of pydantic's errors, whose `loc` begins with `body` or `query`."""
@@ -24,4 +26,6 @@ def refusal_of(errors: Sequence[Mapping[str, Any]]) -> RejectedError:
         return RejectedError("field_missing", f"{place} is missing", param=place)
     if first["type"] == "extra_forbidden":
         return RejectedError("field_unknown", f"there is no field {place!r}", param=place)
+    if first["loc"][0] == "query" and place in _OF_LISTS:
+        return RejectedError(f"{place}_invalid", f"{place} is too long", param=place)
     return RejectedError("parameter_invalid", first["msg"], param=place)

@@ -9,7 +9,7 @@ from oracle_api.access.office import Office
 from oracle_api.access.passwords import MAX_CHARACTERS, MIN_CHARACTERS
 from oracle_api.access.principal import Role, Scope
 from oracle_api.accounts.service import DEFAULT_KEY_DAYS, MAX_KEY_DAYS
-from oracle_api.forms import WHOLE, StrictRequest
+from oracle_api.forms import ONE_LINE, WHOLE, StrictRequest
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9._@-]{1,63}$"
 STORE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -46,9 +46,7 @@ Scopes = Annotated[
     Field(min_length=1, max_length=len(Scope), json_schema_extra={"uniqueItems": True}),
     AfterValidator(_each_once),
 ]
-KeyName = Annotated[
-    str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")
-]
+KeyName = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=ONE_LINE)]
 
 
 class NewAccountRequest(StrictRequest):

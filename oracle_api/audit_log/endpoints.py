@@ -9,11 +9,14 @@ from ledger.errors import RejectedError
 from ledger.store.audit_log import read_audit_page
 from oracle_api.audit_log.documentation import LIST_AUDIT_LOG
 from oracle_api.database import Database
+from oracle_api.forms import ONE_LINE
 from oracle_api.pages import MAX_CURSOR, cut_page, page_document, read_limit
 from oracle_api.responses import json_of
 
 PATH: Final = "/api/v1/audit-log"
 _MAX_DIGITS: Final = 18
+
+Whose = Annotated[str | None, Query(max_length=64, pattern=ONE_LINE)]
 
 
 def audit_log_router(database: Database) -> APIRouter:
@@ -21,8 +24,8 @@ def audit_log_router(database: Database) -> APIRouter:
     router = APIRouter(tags=["audit log"])
 
     async def read_audit_log(
-        actor: Annotated[str | None, Query(max_length=64)] = None,
-        subject: Annotated[str | None, Query(max_length=64)] = None,
+        actor: Whose = None,
+        subject: Whose = None,
         limit: Annotated[str | None, Query(max_length=4)] = None,
         before: Annotated[str | None, Query(max_length=MAX_CURSOR)] = None,
     ) -> Response:

@@ -19,7 +19,7 @@ from ledger.store.pool import Connection
 from oracle_api.audit_log.actor import actor_of
 from oracle_api.database import Database
 from oracle_api.flags.documentation import ACKNOWLEDGE_FLAG, CLEAR_FLAG, LIST_FLAGS, READ_FLAG
-from oracle_api.forms import StrictRequest
+from oracle_api.forms import ONE_LINE, StrictRequest
 from oracle_api.pages import (
     MAX_CURSOR,
     cut_page,
@@ -40,7 +40,7 @@ class ClearRequest(StrictRequest):
         json_schema_extra={"examples": [{"note": "the till was restarted too often"}]},
     )
 
-    note: Annotated[str, StringConstraints(max_length=500)] | None = None
+    note: Annotated[str, StringConstraints(max_length=500, pattern=ONE_LINE)] | None = None
 
 
 def flags_router(database: Database, clock: Clock) -> APIRouter:

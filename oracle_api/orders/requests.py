@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
 from ledger.units import Sen, parse_myr
-from oracle_api.forms import ORDER_MYR, SKU, WHOLE, StrictRequest
+from oracle_api.forms import ONE_LINE, ORDER_MYR, SKU, WHOLE, StrictRequest
 from oracle_api.pages import is_id, read_before
 
 MAX_ITEMS = 50
@@ -58,10 +58,7 @@ class NewOrderRequest(StrictRequest):
     items: Annotated[list[Item], Field(min_length=1, max_length=MAX_ITEMS)] | None = None
     amountMyr: AmountMyr | None = None  # noqa: N815
     reference: (
-        Annotated[
-            str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")
-        ]
-        | None
+        Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=ONE_LINE)] | None
     ) = None
 
     expiresInSeconds: Annotated[int, Field(ge=1, le=86_400), WHOLE] | None = None  # noqa: N815

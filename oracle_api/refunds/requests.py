@@ -11,7 +11,7 @@ from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address
 from ledger.refund import RefundReason, RefundStatus
 from ledger.units import Units, parse_bill
-from oracle_api.forms import ADDRESS, BILL, TX_HASH, StrictRequest
+from oracle_api.forms import ADDRESS, BILL, ONE_LINE, TX_HASH, StrictRequest
 from oracle_api.pages import is_id
 
 MAX_NOTE: Final = 500
@@ -25,9 +25,7 @@ OPEN_STATUSES: Final = (
 
 _TX_HASH = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 
-Note = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=r"^[^\x00-\x1f\x7f]*$")
-]
+Note = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=ONE_LINE)]
 
 
 class NewRefundRequest(StrictRequest):

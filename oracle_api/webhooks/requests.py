@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from ledger.errors import RejectedError
 from ledger.event_types import EVENT_TYPES
-from oracle_api.forms import PUBLIC_URL, WHOLE, StrictRequest
+from oracle_api.forms import ONE_LINE, PUBLIC_URL, WHOLE, StrictRequest
 from oracle_api.pages import is_id
 from oracle_api.webhooks.signing import SecretKind
 from oracle_api.webhooks.target import MAX_URL_CHARACTERS
@@ -40,7 +40,7 @@ _EventTypes = Annotated[
 ]
 _Description = Annotated[
     str,
-    StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS, pattern=r"^[^\x00-\x1f\x7f]*$"),
+    StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS, pattern=ONE_LINE),
 ]
 _Place = Annotated[
     str,

@@ -231,6 +231,9 @@ async def test_an_admin_acknowledges_and_clears_and_the_log_says_who(guarded: Gu
     assert (status, acknowledged["acknowledgedBy"]) == (200, admin.account_id)
     status, problem, _ = await admin.call("POST", f"{path}/acknowledge")
     assert (status, problem["code"]) == (409, "flag_not_standing")
+    # What the database cannot hold must not leave the flag to nobody.
+    status, problem, _ = await admin.call("POST", f"{path}/clear", json={"note": "a\0b"})
+    assert (status, problem["code"], problem["param"]) == (400, "parameter_invalid", "note")
     note = {"note": "a forgotten script"}
     status, cleared, _ = await admin.call("POST", f"{path}/clear", json=note)
     assert (status, cleared["status"], cleared["note"]) == (200, "cleared", note["note"])
@@ -268,6 +271,9 @@ async def test_the_audit_log_is_for_auditors(guarded: Guarded) -> None:
         assert status == (200 if allowed else 403)
         if allowed:
             assert [one["action"] for one in page["data"]] == ["account.created"] * made
+            for name in ("actor", "subject"):
+                status, problem, _ = await person.call("GET", f"/api/v1/audit-log?{name}=a%00b")
+                assert (status, problem["code"]) == (400, "parameter_invalid")
 
 
 @contextlib.asynccontextmanager

@@ -164,6 +164,8 @@ MALFORMED: list[tuple[Any, str, str | None]] = [
     ({"amountMyr": "1", "reference": "x" * 121}, "parameter_invalid", "reference"),
     ({"amountMyr": "1", "reference": "a\u0000b"}, "parameter_invalid", "reference"),
     ({"amountMyr": "1", "reference": "a\n"}, "parameter_invalid", "reference"),
+    ({"amountMyr": "1", "reference": "a\u2028b"}, "parameter_invalid", "reference"),
+    ({"amountMyr": "1", "reference": "\u202ediap"}, "parameter_invalid", "reference"),
 ]
 
 
