@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 import asyncpg
-from eth_account.signers.local import LocalAccount
 
+from contracts.signing import LocalAccount
 from devnet import token_calls
 from devnet.anvil import anvil
 from devnet.databases import create_database

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 import boa
 from boa.contracts.abi.abi_contract import ABIContractFactory
-from eth_account.messages import encode_typed_data
-from eth_account.signers.local import LocalAccount
 
 from contracts import billcoin, order_vault_factory
 from contracts.artifact import Artifact
+from contracts.signing import LocalAccount, encode_typed_data
 from contracts.typed_data import TypedData
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141

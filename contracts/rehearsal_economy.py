@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import boa
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 
 from contracts import devnet_ringgit, minting_module, timelock
 from contracts.artifact import Artifact
@@ -20,6 +18,7 @@ from contracts.rehearsal import (
     now_seconds,
     sign,
 )
+from contracts.signing import Account, LocalAccount
 from ledger.units import Units
 
 LITRE = Units(10**18)

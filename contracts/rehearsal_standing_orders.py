@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
-
 from contracts import milk_price_feed, standing_orders
 from contracts.milk_price_feed import Policy, Price
 from contracts.rehearsal import (
@@ -27,6 +24,7 @@ from contracts.rehearsal_economy import (
     named,
     set_time,
 )
+from contracts.signing import Account, LocalAccount
 from contracts.standing_orders import PriceMode, StandingOrder
 from ledger.units import UINT256_MAX, Units
 

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from eth_account import Account
-
+from contracts.signing import Account
 from devnet.home import write_private
 from ledger.json_hex import to_hex
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 from rich.console import Console
 
+from contracts.signing import Account, LocalAccount
 from devnet.accounts import ACCOUNTS_NAME, API_KEY_VARIABLE, Accounts
 from devnet.attended import attended
 from devnet.console import EXIT_INTERRUPTED, say

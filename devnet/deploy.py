@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from eth_account.signers.local import LocalAccount
-
 from contracts import attestation_verifier, billcoin, order_vault_factory
+from contracts.signing import LocalAccount
 from devnet.dev_accounts import EconomyAccounts
 from devnet.economy import (
     DELAY_SECONDS,

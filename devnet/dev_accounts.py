@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
-
+from contracts.signing import Account, LocalAccount
 from devnet.anvil import DEFAULT_CHAIN_ID, DEFAULT_MNEMONIC
 from ledger.errors import RejectedError
 

@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from eth_account.signers.local import LocalAccount
-
 from contracts import (
     billcoin,
     devnet_ringgit,
@@ -19,6 +17,7 @@ from contracts.abi import call_data
 from contracts.milk_market import SupplierKind
 from contracts.milk_price_feed import PRICE_DECIMALS, Policy
 from contracts.minting_module import HTST, LTLT
+from contracts.signing import LocalAccount
 from devnet import token_calls
 from devnet.dev_accounts import EconomyAccounts
 from devnet.node import Node

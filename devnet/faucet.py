@@ -2,8 +2,7 @@
 
 import asyncio
 
-from eth_account.signers.local import LocalAccount
-
+from contracts.signing import LocalAccount
 from devnet import token_calls
 from devnet.node import Node, Receipt
 from devnet.transactions import Message, require_success, send_in_order

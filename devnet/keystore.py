@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
-
+from contracts.signing import Account, LocalAccount
 from devnet.home import make_private
 from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address

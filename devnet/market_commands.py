@@ -4,11 +4,11 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
-from eth_account.signers.local import LocalAccount
 
 from contracts import milk_market
 from contracts.abi import call_data
 from contracts.followed import Contract
+from contracts.signing import LocalAccount
 from devnet import token_calls
 from devnet.console import say_result
 from devnet.dev_accounts import economy_accounts

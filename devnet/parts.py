@@ -1,9 +1,8 @@
 """Who acts in the milk economy, and what the contracts say to it."""
 
-from eth_account.signers.local import LocalAccount
-
 from contracts.event_log import EventLogReader
 from contracts.followed import Contract
+from contracts.signing import LocalAccount
 from devnet.dev_accounts import require_throwaway_chain
 from devnet.home import state_home
 from devnet.keystore import find_wallet, unlock_wallet

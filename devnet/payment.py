@@ -4,9 +4,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eth_account.signers.local import LocalAccount
-
 from contracts.billcoin import Authorization
+from contracts.signing import LocalAccount
 from devnet import token_calls
 from devnet.node import Node
 from devnet.transactions import Message, address_of, send

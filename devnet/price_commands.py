@@ -4,12 +4,12 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
-from eth_account.signers.local import LocalAccount
 
 from contracts import milk_price_feed
 from contracts.abi import call_data
 from contracts.followed import Contract
 from contracts.milk_price_feed import Price, format_price, parse_price
+from contracts.signing import LocalAccount
 from devnet.console import say_result
 from devnet.dev_accounts import REPORTER_INDEXES, economy_accounts, require_throwaway_chain
 from devnet.home import state_home

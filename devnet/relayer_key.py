@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
-
+from contracts.signing import Account, LocalAccount
 from devnet.home import write_private
 from devnet.node import Node
 from devnet.transactions import Message, address_of, send

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from eth_account.signers.local import LocalAccount
-
+from contracts.signing import LocalAccount
 from devnet import timeline as steps
 from devnet.attended import attended
 from devnet.head_clock import HeadClock

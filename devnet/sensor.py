@@ -6,13 +6,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
-from eth_account import Account
-from eth_account.messages import encode_typed_data
-from eth_account.signers.local import LocalAccount
-
 from contracts import minting_module
 from contracts.abi import call_data
 from contracts.minting_module import BatchAttestation, attestation_argument, attestation_typed_data
+from contracts.signing import Account, LocalAccount, encode_typed_data
 from devnet.economy import LITRE, MAX_BATCH_AGE_SECONDS, SECOND_SENSOR_ABOVE, YEARLY_QUOTA
 from devnet.node import CallRevertedError, Node, Receipt
 from devnet.transactions import Message, address_of, require_success, send

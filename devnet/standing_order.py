@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eth_account.messages import encode_typed_data
-from eth_account.signers.local import LocalAccount
-
 from contracts import standing_orders
 from contracts.abi import call_data
 from contracts.milk_price_feed import format_price, parse_price
+from contracts.signing import LocalAccount, encode_typed_data
 from contracts.standing_orders import (
     PriceMode,
     StandingOrder,

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from eth_account.signers.local import LocalAccount
-
+from contracts.signing import LocalAccount
 from devnet.dev_accounts import DEPLOYER_INDEX, dev_account
 from devnet.faucet import give
 from devnet.keystore import save_wallet

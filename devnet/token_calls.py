@@ -1,11 +1,10 @@
 """The token's functions as call data."""
 
 from eth_abi.abi import encode
-from eth_account.messages import encode_typed_data
-from eth_account.signers.local import LocalAccount
 
 from contracts import billcoin
 from contracts.billcoin import Authorization
+from contracts.signing import LocalAccount, encode_typed_data
 from devnet.node import Node
 from ledger.errors import RejectedError
 from ledger.keccak import keccak256

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from eth_account.signers.local import LocalAccount
-
+from contracts.signing import LocalAccount
 from devnet.node import Node, Receipt
 from ledger.errors import RejectedError
 from ledger.json_hex import read_quantity, to_hex

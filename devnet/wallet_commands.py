@@ -6,8 +6,8 @@ from functools import partial
 from typing import Annotated, Any
 
 import typer
-from eth_account.signers.local import LocalAccount
 
+from contracts.signing import LocalAccount
 from devnet.accounts import API_KEY_VARIABLE
 from devnet.console import say_result
 from devnet.credentials import api_key_for

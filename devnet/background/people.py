@@ -4,8 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from eth_account.signers.local import LocalAccount
-
+from contracts.signing import LocalAccount
 from devnet.dev_accounts import (
     DAIRY_INDEX,
     DEPLOYER_INDEX,

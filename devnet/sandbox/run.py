@@ -3,9 +3,6 @@
 from contextlib import AsyncExitStack
 from typing import Any
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
-
 from billcoin_client import (
     AsyncBillcoinClient,
     AuthenticationError,
@@ -13,6 +10,7 @@ from billcoin_client import (
     OracleUnreachableError,
     ProblemError,
 )
+from contracts.signing import Account, LocalAccount
 from devnet.credentials import HINT
 from devnet.dev_accounts import DEPLOYER_INDEX, dev_account, require_throwaway_chain
 from devnet.faucet import give

@@ -5,10 +5,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from eth_account.signers.local import LocalAccount
-
 from billcoin_client import AsyncBillcoinClient, Order, UnsureError, Validation
 from contracts.billcoin import Authorization
+from contracts.signing import LocalAccount
 from devnet import token_calls
 from devnet.node import Node
 from devnet.sandbox.bundle import calls_init_code

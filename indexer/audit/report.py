@@ -53,8 +53,7 @@ def signed(report: Report, key_path: Path) -> dict[str, Any]:
     Raises:
         RejectedError: `key_unusable`: the file is no key, or others can read it.
     """
-    from eth_account import Account  # noqa: PLC0415 - half a second that only signing needs
-    from eth_account.messages import encode_defunct  # noqa: PLC0415
+    from contracts.signing import Account, encode_defunct  # noqa: PLC0415 - only signing needs it
 
     try:
         if key_path.stat().st_mode & _OTHERS_MAY:
@@ -75,8 +74,7 @@ def check_signature(document: Any, *, signer: str) -> dict[str, Any]:
     Raises:
         RejectedError: `report_malformed` or `signature_wrong`.
     """
-    from eth_account import Account  # noqa: PLC0415 - as above
-    from eth_account.messages import encode_defunct  # noqa: PLC0415
+    from contracts.signing import Account, encode_defunct  # noqa: PLC0415 - as above
 
     if not isinstance(document, dict) or not isinstance(document.get("report"), dict):
         raise RejectedError("report_malformed", "this is no signed audit report")

@@ -34,7 +34,7 @@ def new(*, file: KeysFile) -> None:
 
     It signs only once it is the first (`use`): let the verifier contract add it before.
     """
-    from eth_account import Account  # noqa: PLC0415 - half a second that only this needs
+    from contracts.signing import Account  # noqa: PLC0415 - only this needs it
 
     account = Account.create()
     entry: Entry = {"address": account.address, "createdAt": _now()}

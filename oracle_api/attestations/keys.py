@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import coincurve
-from eth_account import Account
 
+from contracts.signing import Account
 from ledger.errors import RejectedError
 from ledger.payment_uri import format_address, parse_address
 from oracle_api.attestations.key_file import read_key_file

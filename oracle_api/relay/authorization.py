@@ -3,12 +3,10 @@
 import re
 from dataclasses import dataclass
 
-from eth_account import Account
-from eth_account.messages import encode_typed_data
-
 from contracts import billcoin
 from contracts.abi import call_data
 from contracts.billcoin import Authorization, authorization_arguments
+from contracts.signing import Account, encode_typed_data
 from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address
 from ledger.units import UINT256_MAX, Units

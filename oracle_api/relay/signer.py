@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
-
+from contracts.signing import Account, LocalAccount
 from oracle_api.relay.key_file import relayer_key
 from oracle_api.relay.settings import RelaySettings
 

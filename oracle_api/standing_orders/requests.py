@@ -4,12 +4,11 @@ import re
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from eth_account import Account
-from eth_account.messages import encode_typed_data
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints, WithJsonSchema
 
 from contracts import standing_orders
 from contracts.milk_price_feed import parse_price
+from contracts.signing import Account, encode_typed_data
 from contracts.standing_orders import PriceMode, order_hash, standing_order_typed_data
 from ledger.errors import RejectedError
 from ledger.payment_uri import parse_address

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from eth_account import Account
-from eth_account.messages import encode_defunct
 from eth_keys.exceptions import BadSignature
 
+from contracts.signing import Account, encode_defunct
 from ledger.payment_uri import format_address
 from oracle_api.times import rfc3339
 
