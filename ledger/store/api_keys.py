@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from ledger.store.pool import Connection
 
+LOCK_ACCOUNT = "SELECT pg_advisory_xact_lock(hashtextextended('api keys ' || $1, 0))"
+
 INSERT = """
 INSERT INTO api_key (
     id, account_id, name, digest, ending, scopes, is_test, created_at, expires_at
@@ -121,7 +123,8 @@ async def read_api_key(connection: Connection, account_id: str, key_id: str) -> 
 
 
 async def count_good_api_keys(connection: Connection, account_id: str, *, now: datetime) -> int:
-    """How many keys of an account can be used."""
+    """How many keys of an account can be used; until the transaction ends nobody adds one."""
+    await connection.execute(LOCK_ACCOUNT, account_id)
     count: int = await connection.fetchval(COUNT_GOOD, account_id, now)
     return count
 
