@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from socket import socket
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from oracle_api.webhooks.bounded_socket import BoundedSocket
 from oracle_api.webhooks.lookup import (
     CheckedResolver,
     ForbiddenAddressError,
@@ -96,11 +96,11 @@ async def open_sender(
 ) -> AsyncIterator[Sender]:
     """A sender for the length of the block; no proxy, no cookie, no second look-up."""
 
-    def checked_socket(info: Any) -> socket:
+    def checked_socket(info: Any) -> BoundedSocket:
         # The last place before a connection, whatever led here.
         family, kind, protocol, _, address = info
         check_addresses([address[0]], is_allowed)
-        return socket(family=family, type=kind, proto=protocol)
+        return BoundedSocket(family, kind, protocol)
 
     connector = aiohttp.TCPConnector(
         resolver=CheckedResolver(lookup, is_allowed),

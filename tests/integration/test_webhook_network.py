@@ -1,6 +1,7 @@
 """A connection goes to the address that was checked, to nobody else, and only over good TLS."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
 import signal
@@ -213,3 +214,48 @@ async def test_the_certificate_must_be_trusted_and_of_that_very_name(tmp_path: P
         async with open_sender(lookup, anywhere) as sender:
             assert (await send(sender, named(receiver))).error == "tls_failed"
         assert len(receiver.received) == 1
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+@pytest.mark.parametrize(
+    ("head", "flood", "outcome"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", (None, "answer_malformed")),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n", (None, "answer_malformed")),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 4096, (200, None)),
+    ],
+    ids=["interim", "hints", "body"],
+)
+async def test_of_an_answer_without_end_little_is_heard(
+    tmp_path: Path,
+    head: bytes,
+    flood: bytes,
+    outcome: tuple[int | None, str | None],
+    *,
+    is_secure: bool,
+) -> None:
+    """Each interim answer is parsed: for fifteen seconds nobody else's deliveries had a turn."""
+    server_tls, trust = certificate_for("shop.example", tmp_path)
+    sent = 0
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        with contextlib.suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(head)
+            # More than buffers on the way hold, and not without an end should nobody hang up.
+            for _ in range(2_000):
+                writer.write(flood * (16 * 1024 // len(flood)))
+                await writer.drain()
+                sent += 1
+        writer.close()
+
+    server = await asyncio.start_server(
+        babble, "127.0.0.2", 0, ssl=server_tls if is_secure else None
+    )
+    port = server.sockets[0].getsockname()[1]
+    lookup, scheme = FakeLookup(["127.0.0.2"]), "https" if is_secure else "http"
+    async with server, open_sender(lookup, anywhere, tls=trust) as sender:
+        found = await send(sender, f"{scheme}://shop.example:{port}/")
+    assert (found.status_code, found.error) == outcome
+    assert sent < 2_000
