@@ -20,9 +20,9 @@ from devnet.running_chain import (
     ChainOpener,
     RunningChain,
 )
+from devnet.sealing_keys import sealing_variables
 from devnet.services import console_script, watch
 from devnet.starter import Office, StackOptions, Starter
-from devnet.webhook_keys import webhook_variables
 from ledger.errors import TransientError
 
 DEFAULT_RATE_MYR_PER_BILL = "7.20"
@@ -114,7 +114,7 @@ async def running_stack(
         port = options.oracle_port or free_port()
         variables = _variables(manifest, starter.running_chain, database_url, port)
         variables |= starter.own_variables
-        variables |= webhook_variables(starter.keys)
+        variables |= sealing_variables(starter.keys)
         write_manifest(folder, variables)
         starter.services(variables, oracle_database_url)
         oracle_url = f"http://{LOOPBACK}:{port}"
