@@ -19,6 +19,7 @@ from indexer.progress import progress_bar
 from indexer.proof_commands import verify_proof
 from indexer.reindex_commands import reindex_command
 from indexer.settings import IndexerSettings
+from indexer.sources import NodesDisagreeError
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
 from ledger.store.cursor import Cursor, check_deployment, read_registered_cursor, register
@@ -84,6 +85,9 @@ async def _backfill(settings: IndexerSettings, last: int | None, workers: int) -
         await refuse_if_halted(connection, settings.chain_id)
         async with open_sources(settings) as sources:
             await check_deployment_on_chain(sources, settings.deployment, settings.events)
+            depth = await sources.depth()
+            if last is None:
+                last = _final_number(depth, required=sources.required)
             if not await check_deployment(connection, settings.deployment):
                 anchor = await find_anchor(
                     sources, settings.token_address, start_block=settings.start_block
@@ -91,9 +95,6 @@ async def _backfill(settings: IndexerSettings, last: int | None, workers: int) -
                 async with connection.transaction():
                     await register(connection, settings.deployment, anchor=anchor)
             await follow_configured(connection, settings)
-            depth = await sources.depth()
-            if last is None:
-                last = depth.finalized.number if depth.finalized else 0
             final_number = depth.finalized.number if depth.finalized else -1
             nodes = HistoryNodes(sources, final_number)
             result = await _proceed(connection, settings, nodes, last, workers)
@@ -101,6 +102,22 @@ async def _backfill(settings: IndexerSettings, last: int | None, workers: int) -
         return result
     finally:
         await connection.close()
+
+
+def _final_number(depth: Depth, *, required: int) -> int:
+    """Up to where history is taken in when nobody says.
+
+    Raises:
+        NodesDisagreeError: the nodes name none, or too few the same.
+    """
+    if depth.finalized is None:
+        raise NodesDisagreeError(
+            f"too few nodes call the same block finalized ({required} have to), so nothing was "
+            "taken in. Where the log has `depths_disagree` some are on another chain: take them "
+            'out of BILLCOIN_NODE_HTTP_URL (docs/operator.md, "Nodes disagree"). Else the chain '
+            "has none yet: wait, or name the last block with --to"
+        )
+    return depth.finalized.number
 
 
 async def _proceed(

@@ -110,3 +110,26 @@ async def test_where_one_node_is_enough_its_word_is_taken(ledger_url: str) -> No
         status, _, errors = await backfill(place, BILLCOIN_NODES_REQUIRED="1")
         assert status == 0, errors
         assert MADE_UP_UNITS in await amounts(place)
+
+
+async def test_where_nodes_disagree_on_what_is_final_it_ends_and_says_what_to_do(
+    ledger_url: str,
+) -> None:
+    """Two nodes, of which one is on another chain; it ended well, and had taken in nothing."""
+    odd = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
+    async with town(ledger_url, odd=odd) as place:
+        odd_chain(place, odd)
+        place.servers[2].node.faults.turn_on("wrong_chain_id")
+        status, output, errors = await backfill(place)
+        assert (status, output) == (4, "")
+        for told in ("depths_disagree", "BILLCOIN_NODE_HTTP_URL", "--to", "docs/operator.md"):
+            assert told in errors.splitlines()[-1]
+        # What each node said is in the log.
+        logged = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
+        (told,) = (
+            line["claims"]
+            for line in logged
+            if (line["event"], line.get("depth")) == ("depths_disagree", "finalized")
+        )
+        assert len(set(told.values())) == 2
+        assert await place.ledger.fetchval("SELECT count(*) FROM chain") == 0
