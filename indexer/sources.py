@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -106,19 +107,21 @@ class Sources:
                 f"{len(answers)} of {self.required} required nodes tell what is finalized; "
                 f"{', '.join(silent)} did not"
             )
-        safe = {source.name: depth.safe for source, depth in answers.items()}
-        finalized = {source.name: depth.finalized for source, depth in answers.items()}
-        return Depth(
-            safe=agreed_depth("safe", safe, required=self.required),
-            finalized=agreed_depth("finalized", finalized, required=self.required),
+        agreed = partial(agreed_depth, required=self.required, opinions=self.opinions)
+        safe, finalized = await asyncio.gather(
+            agreed("safe", {source: depth.safe for source, depth in answers.items()}),
+            agreed("finalized", {source: depth.finalized for source, depth in answers.items()}),
         )
+        return Depth(safe, finalized)
 
-    async def opinions(self, block: BlockRef) -> tuple[list[Source], list[Source]]:
+    async def opinions(
+        self, block: BlockRef, among: Sequence[Source] | None = None
+    ) -> tuple[list[Source], list[Source]]:
         """The nodes whose own chain has this block at its height, and those that have another.
 
         Nodes that are quarantined, or do not answer, or have not come so far, are in neither.
         """
-        headers = await self._ask_all(lambda node: node.header_by_number(block.number))
+        headers = await self._ask_all(lambda node: node.header_by_number(block.number), among)
         holding = [source for source, header in headers.items() if header.hash == block.hash]
         others = [source for source, header in headers.items() if header.hash != block.hash]
         return holding, others
@@ -218,9 +221,14 @@ class Sources:
             f"of {len(answers)} answers no {self.required} are alike; nothing is written"
         )
 
-    async def _ask_all(self, question: Callable[[Node], Awaitable[Answer]]) -> dict[Source, Answer]:
+    async def _ask_all(
+        self,
+        question: Callable[[Node], Awaitable[Answer]],
+        among: Sequence[Source] | None = None,
+    ) -> dict[Source, Answer]:
         """The good answers of all nodes that are neither quarantined nor too slow."""
-        asked = _awake([source for source in self.all if not source.is_quarantined])
+        whom = self.all if among is None else among
+        asked = _awake([source for source in whom if not source.is_quarantined])
         tasks = {asyncio.create_task(self._ask_one(source, question)): source for source in asked}
         if not tasks:
             return {}

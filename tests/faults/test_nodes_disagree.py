@@ -105,6 +105,22 @@ async def test_who_calls_other_blocks_final_is_told_and_the_quorum_decides(
     }
 
 
+async def test_a_higher_block_of_another_chain_vouches_for_none_of_ours(ledger_url: str) -> None:
+    """Two nodes answer; what one alone calls final is not, however far the other one is."""
+    async with town(ledger_url, odd=another_chain()) as place:
+        place.mine(6)
+        odd, honest, _ = place.models
+        honest.declare(safe=3, finalized=2)
+        odd.declare(safe=6, finalized=5)
+        place.servers[2].node.faults.turn_on("http_500")
+        with structlog.testing.capture_logs() as logged:
+            async with open_sources(place.settings) as sources:
+                depth = await sources.depth()
+    assert (depth.safe, depth.finalized) == (None, None)
+    disputed = sorted(line["depth"] for line in logged if line["event"] == "depths_disagree")
+    assert disputed == ["finalized", "safe"]
+
+
 async def test_without_a_quorum_nothing_becomes_safe_or_final(ledger_url: str) -> None:
     """Two nodes answer, and call different blocks of one height final."""
     async with town(ledger_url, odd=another_chain()) as place:
