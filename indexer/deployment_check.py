@@ -55,14 +55,18 @@ async def check_deployment_on_chain(
 async def find_anchor(sources: Sources, token: bytes, *, start_block: int | None) -> Header:
     """The proven parent of the first block to read: `start_block`, or the token's deployment.
 
+    A quorum has to have that block. Where the deployment is one node alone tells, since few keep
+    the state of old blocks; a ledger that it lets begin too late drifts, which is noticed.
+
     Raises:
+        NodesDisagreeError: too few nodes have the same block there.
         TransientError: no node can tell.
     """
     node = sources.best.node
     if start_block is None:
         head = await node.head()
         start_block = await node.code_block(token, head_number=head.number)
-    return await sources.header_by_number(max(start_block - 1, 0))
+    return await sources.agreed_header(max(start_block - 1, 0))
 
 
 async def _check_node(node: Node, deployment: Deployment) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,8 @@ import structlog
 from indexer.audit.compare import Difference, find_differences, read_side
 from indexer.audit.work import build_beside
 from indexer.backfill_worker import RangeTask
+from indexer.sources import NodesDisagreeError
+from ledger.chain import BlockRef
 from ledger.digest import differing_numbers
 from ledger.errors import TransientError
 from ledger.json_hex import to_hex
@@ -52,19 +54,31 @@ async def reindex(
     workers: int,
     swap: bool,
     progress: Callable[[int, int], None],
+    is_backed: Callable[[BlockRef], Awaitable[bool]] | None = None,
 ) -> Reindexed:
     """Build the task's range from its node, compare, and with `swap` let it replace the live one.
 
     Until the exchange nothing live is touched, and afterwards the old tables are dropped. The
     indexer and the oracles go on meanwhile; they wait only for the exchange itself.
 
+    `is_backed` tells whether enough nodes have a block; before a swap it is asked about the last
+    one, which all others are linked to. Without it the task's node is believed.
+
     Raises:
+        NodesDisagreeError: too few nodes have what was built.
         TransientError: the node does not give the range, or readers leave no moment for a swap.
     """
     schema = schema_name("reindex", unix_milliseconds=int(time.time() * 1000))
     await create_successors(connection, schema)
     try:
-        await build_beside(connection, executor, task, schema, workers=workers, progress=progress)
+        last = await build_beside(
+            connection, executor, task, schema, workers=workers, progress=progress
+        )
+        if swap and is_backed is not None and not await is_backed(last):
+            raise NodesDisagreeError(
+                f"too few nodes have block {last.number} as the one has that all was built from; "
+                "nothing was exchanged: name another one with --node"
+            )
         await index_successors(connection, schema)
         sides = [
             await read_side(

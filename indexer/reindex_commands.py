@@ -2,6 +2,7 @@
 
 from concurrent.futures import Executor
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,7 +10,9 @@ import typer
 from indexer.audit.work import choose_task
 from indexer.backfill import DEFAULT_WORKERS, process_pool
 from indexer.console import EXIT_UNSOUND, Json, read_settings, run, say
+from indexer.lead import open_sources
 from indexer.progress import progress_bar
+from indexer.quorum import is_held
 from indexer.reindex import Reindexed, reindex
 from indexer.settings import IndexerSettings
 from ledger.store.pool import connect
@@ -30,7 +33,7 @@ def reindex_command(
 
     Without --swap nothing live is touched, and exit status 1 says that they differ. With it the
     new tables take the place of the old in one transaction, and orders whose payments changed are
-    judged again, with their events.
+    judged again, with their events; as many nodes as the quorum wants must have the last block.
     """
     settings = read_settings()
     with process_pool(workers) as pool:
@@ -45,14 +48,16 @@ async def _reindex(
     connection = await connect(settings.database_url, application_name="billcoin-reindex")
     try:
         task = await choose_task(connection, settings, node=node)
-        with progress_bar("Proving blocks") as (bar, line):
-            return await reindex(
-                connection,
-                executor,
-                task,
-                workers=workers,
-                swap=swap,
-                progress=lambda done, total: bar.update(line, completed=done, total=total),
-            )
+        async with open_sources(settings) as sources:
+            with progress_bar("Proving blocks") as (bar, line):
+                return await reindex(
+                    connection,
+                    executor,
+                    task,
+                    workers=workers,
+                    swap=swap,
+                    progress=lambda done, total: bar.update(line, completed=done, total=total),
+                    is_backed=partial(is_held, sources),
+                )
     finally:
         await connection.close()

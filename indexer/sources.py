@@ -90,6 +90,16 @@ class Sources:
             return await self._ask_agreeing(lambda node: node.header_by_number(number))
         return await self._ask(lambda node: node.header_by_number(number), preferred)
 
+    async def agreed_header(self, number: int) -> Header:
+        """The proven header at a height, the same from as many nodes as are required.
+
+        Raises:
+            NodesDisagreeError: too few have the same.
+        """
+        if self.required == 1:
+            return await self.header_by_number(number)
+        return await self._ask_agreeing(lambda node: node.header_by_number(number))
+
     async def head(self) -> Header:
         """The newest header of the healthiest node."""
         return await self._ask(lambda node: node.head())

@@ -11,7 +11,7 @@ from indexer.backfill_worker import RangeTask
 from indexer.ranges_ahead import RangesAhead
 from indexer.settings import IndexerSettings
 from indexer.source import source_name
-from ledger.chain import BrokenBranchError
+from ledger.chain import BlockRef, BrokenBranchError
 from ledger.errors import RejectedError
 from ledger.json_hex import to_hex
 from ledger.store.contract_events import require_followed
@@ -124,8 +124,11 @@ async def build_beside(
     *,
     workers: int,
     progress: Told,
-) -> None:
-    """Fill a schema with the range as the task's node proves it, linked from end to end."""
+) -> BlockRef:
+    """Fill a schema with the range as the task's node proves it, linked from end to end.
+
+    Returns the last block: whoever has that one on their chain has all of the range.
+    """
     number, parent_hash = task.first, None
     async with RangesAhead(executor, task, workers) as ahead:
         while number <= task.last:
@@ -138,6 +141,7 @@ async def build_beside(
                 await copy_range(connection, schema, blocks)
             number, parent_hash = blocks.last.number + 1, blocks.last.hash
             progress(number - task.first, task.last - task.first + 1)
+    return BlockRef(blocks.last.number, blocks.last.hash)
 
 
 async def _side(connection: Connection, schema: str | None, task: RangeTask) -> Side:

@@ -1,4 +1,4 @@
-"""`billcoin-indexer backfill` writes what a quorum has, whichever node tells it."""
+"""`billcoin-indexer backfill` and `reindex --swap` write what a quorum has, whoever tells it."""
 
 import asyncio
 import json
@@ -11,6 +11,9 @@ import pytest
 from test_many_nodes import SEED, Town, town
 
 from devnet.faulty_node.model import ChainModel
+from indexer.deployment_check import find_anchor
+from indexer.lead import open_sources
+from indexer.sources import NodesDisagreeError
 
 COMMAND = str(Path(sys.executable).with_name("billcoin-indexer"))
 MADE_UP_UNITS = 777
@@ -18,10 +21,14 @@ BLOCKS = 150
 
 
 async def backfill(place: Town, *arguments: str, **more: str) -> tuple[int, str, str]:
+    return await command(place, "backfill", *arguments, **more)
+
+
+async def command(place: Town, name: str, *arguments: str, **more: str) -> tuple[int, str, str]:
     """Exit status and what was printed."""
     settings, deployment = place.settings, place.honest.deployment
     process = await asyncio.create_subprocess_exec(
-        COMMAND, "backfill", "--json", "--workers", "1", *arguments,
+        COMMAND, name, "--json", "--workers", "1", *arguments,
         env={
             "PATH": os.environ["PATH"],
             "DATABASE_URL": settings.database_url,
@@ -133,3 +140,43 @@ async def test_where_nodes_disagree_on_what_is_final_it_ends_and_says_what_to_do
         )
         assert len(set(told.values())) == 2
         assert await place.ledger.fetchval("SELECT count(*) FROM chain") == 0
+
+
+async def test_what_one_node_alone_has_replaces_nothing(ledger_url: str) -> None:
+    odd = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
+    async with town(ledger_url, odd=odd) as place:
+        odd_chain(place, odd)
+        assert (await backfill(place))[0] == 0
+        alone, good = (server.http_url for server in place.servers[:2])
+        status, output, errors = await command(place, "reindex", "--swap", "--node", alone)
+        assert (status, output) == (4, "")
+        assert f"too few nodes have block {BLOCKS}" in errors
+        assert "--node" in errors
+        assert await amounts(place) == {5}
+        # Looking does no harm, and a sound node's work is taken.
+        status, output, _ = await command(place, "reindex", "--node", alone)
+        assert status == 1
+        assert json.loads(output)["different_blocks"] > BLOCKS / 2
+        status, output, errors = await command(place, "reindex", "--swap", "--node", good)
+        assert status == 0, errors
+        assert json.loads(output)["swapped"]
+        left = await place.ledger.fetchval(
+            "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'billcoin_%'"
+        )
+        assert left == 0
+
+
+async def test_a_ledger_begins_at_a_block_that_a_quorum_has(ledger_url: str) -> None:
+    odd = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
+    async with town(ledger_url, odd=odd) as place:
+        odd_chain(place, odd)
+        token = place.settings.token_address
+        async with open_sources(place.settings) as sources:
+            assert sources.best is sources.all[0]
+            anchor = await find_anchor(sources, token, start_block=6)
+            begins = place.honest.at(5)
+            assert begins is not None
+            assert (anchor.number, anchor.hash) == (5, begins.hash)
+            place.servers[2].node.faults.turn_on("http_500")
+            with pytest.raises(NodesDisagreeError):
+                await find_anchor(sources, token, start_block=6)
