@@ -26,7 +26,7 @@ from oracle_api.wallets.vault import add_wallet_key
 ROOT: Final = Path(__file__).parents[2]
 ABOUT_ACCOUNTS: Final = ("access", "accounts", "tokens", "wallets")
 NOT_ABOUT_THEM: Final = frozenset(
-    {"setting_wrong", "file_unwritable", "route_not_found", "parameter_invalid", "host_unknown"}
+    {"setting_wrong", "file_unwritable", "route_not_found", "field_missing", "host_unknown"}
 )
 """Said there too, and about something else: the operator's files, the form of a request."""
 

@@ -9,7 +9,7 @@ from limits.storage import memory
 from oracle_support import Ledger
 
 from devnet.ports import free_port
-from oracle_api.access.attempts import BY_ADDRESS, BY_NAME, Attempts
+from oracle_api.access.attempts import BY_ADDRESS, BY_NAME, BY_NAME_ANYWHERE, Attempts
 from oracle_api.access.office import Office
 from oracle_api.access.principal import ANONYMOUS, OPEN, Principal, Role
 from oracle_api.budgets import spending
@@ -196,6 +196,30 @@ async def test_who_has_a_whole_network_has_one_budget_of_wrong_passwords() -> No
     # The address that signed in rightly is another one of the same network.
     await attempts.give_back("name-0", "2001:db8:0:1:abcd::1")
     await attempts.take("ada", "2001:db8:0:1:ffff::1")
+
+
+async def test_nobody_is_kept_out_by_who_guesses_at_their_name_from_elsewhere() -> None:
+    """Five requests in two and a half minutes kept a till out for as long as somebody liked."""
+    attempts = Attempts(Office("the office", None), MemorySpender())
+    for _ in range(BY_NAME.limit):
+        await attempts.take("till-3", "203.0.113.7")
+    for _ in range(3 * BY_NAME_ANYWHERE.limit):
+        with pytest.raises(ThrottledError):
+            await attempts.take("till-3", "203.0.113.7")
+    for _ in range(BY_NAME.limit):
+        await attempts.take("till-3", "198.51.100.1")
+
+
+async def test_many_networks_have_one_budget_for_one_name() -> None:
+    attempts = Attempts(Office("the office", None), MemorySpender())
+    for number in range(BY_NAME_ANYWHERE.limit):
+        await attempts.take("ada", f"2001:db8:0:{number:x}::1")
+    with pytest.raises(ThrottledError):
+        await attempts.take("ada", "2001:db8:0:ffff::1")
+    await attempts.take("eve", "2001:db8:0:ffff::1")
+    # The owner signs in somewhere: all budgets are whole again.
+    await attempts.give_back("ada", "2001:db8:0:1::1")
+    await attempts.take("ada", "2001:db8:0:ffff::1")
 
 
 async def test_replicas_share_what_wrong_passwords_cost(
