@@ -4,30 +4,29 @@ from collections.abc import Sequence
 
 from ledger.block import ProvenBlock
 from ledger.header import Header
+from ledger.store.bulk_rows import (
+    EVENT_COLUMNS,
+    TRANSFER_COLUMNS,
+    event_rows,
+    transfer_rows,
+)
+from ledger.store.copy_format import copy_document
+from ledger.store.copying import copy_over, copy_rows
 from ledger.store.pool import Connection
 
-# A block that comes back after it was retracted finds its own rows again.
 INSERT_BLOCKS = """
 INSERT INTO block (
     chain_id, hash, number, parent_hash, "timestamp", transactions_root, receipts_root, canonical
 )
 SELECT $1, new.*, true
 FROM unnest($2::bytea[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bytea[], $7::bytea[]) AS new
-ON CONFLICT (chain_id, hash) DO UPDATE SET canonical = true
+ON CONFLICT (chain_id, hash) DO NOTHING
+RETURNING hash
 """
 
-# Amounts go as text: the driver takes three times as long to write numbers of any length.
-INSERT_TRANSFERS = """
-INSERT INTO transfer (
-    chain_id, block_hash, log_index, block_number, tx_index, tx_hash, sender, recipient, amount,
-    canonical
-)
-SELECT $1, new.*, true
-FROM unnest(
-    $2::bytea[], $3::integer[], $4::bigint[], $5::integer[], $6::bytea[], $7::bytea[],
-    $8::bytea[], $9::text[]::numeric[]
-) AS new
-ON CONFLICT (chain_id, block_hash, log_index) DO UPDATE SET canonical = true
+# A block that comes back after it was retracted finds its own rows again.
+RESTORE_BLOCKS = """
+UPDATE block SET canonical = true WHERE chain_id = $1 AND hash = ANY($2::bytea[])
 """
 
 CLAIM = """
@@ -45,39 +44,48 @@ SELECT order_id FROM payment WHERE chain_id = $1 AND block_hash = ANY($2::bytea[
 """
 
 
-async def insert_blocks(connection: Connection, chain_id: int, headers: Sequence[Header]) -> None:
-    """Write proven blocks as canonical."""
-    await connection.execute(
+async def insert_blocks(connection: Connection, chain_id: int, headers: Sequence[Header]) -> bool:
+    """Write proven blocks as canonical; returns whether they are all new here."""
+    hashes = [header.hash for header in headers]
+    new = await connection.fetch(
         INSERT_BLOCKS,
         chain_id,
-        [header.hash for header in headers],
+        hashes,
         [header.number for header in headers],
         [header.parent_hash for header in headers],
         [header.timestamp for header in headers],
         [header.transactions_root for header in headers],
         [header.receipts_root for header in headers],
     )
+    if len(new) == len(headers):
+        return True
+    await connection.execute(RESTORE_BLOCKS, chain_id, hashes)
+    return False
 
 
 async def insert_transfers(
-    connection: Connection, chain_id: int, branch: Sequence[ProvenBlock]
+    connection: Connection, chain_id: int, branch: Sequence[ProvenBlock], *, are_new: bool
 ) -> int:
-    """Write the transfers of a proven branch as canonical; returns how many there are."""
-    pairs = [(block.header, transfer) for block in branch for transfer in block.transfers]
-    if pairs:
-        await connection.execute(
-            INSERT_TRANSFERS,
-            chain_id,
-            [header.hash for header, _ in pairs],
-            [transfer.log_index for _, transfer in pairs],
-            [header.number for header, _ in pairs],
-            [transfer.tx_index for _, transfer in pairs],
-            [transfer.tx_hash for _, transfer in pairs],
-            [transfer.sender for _, transfer in pairs],
-            [transfer.recipient for _, transfer in pairs],
-            [str(transfer.amount) for _, transfer in pairs],
-        )
-    return len(pairs)
+    """Write the transfers of a proven branch as canonical; returns how many there are.
+
+    `are_new` says that none of its blocks was here before.
+    """
+    count = sum(len(block.transfers) for block in branch)
+    if count:
+        copy = copy_rows if are_new else copy_over
+        document = copy_document(transfer_rows(chain_id, branch))
+        await copy(connection, "transfer", TRANSFER_COLUMNS, document)
+    return count
+
+
+async def insert_events(
+    connection: Connection, chain_id: int, branch: Sequence[ProvenBlock], *, are_new: bool
+) -> None:
+    """Write the events that followed contracts made in a proven branch, as its transfers are."""
+    if any(block.events for block in branch):
+        copy = copy_rows if are_new else copy_over
+        document = copy_document(event_rows(chain_id, branch))
+        await copy(connection, "contract_event", EVENT_COLUMNS, document)
 
 
 async def claim_transfers(

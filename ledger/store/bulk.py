@@ -1,6 +1,5 @@
 """Applies a long range of proven blocks in one transaction, by COPY instead of by the row."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,6 +14,7 @@ from ledger.store.bulk_rows import (
     ProvenRange,
 )
 from ledger.store.consequences import move_on
+from ledger.store.copying import copy_over, copy_rows
 from ledger.store.cursor import Cursor, lock_cursor
 from ledger.store.pool import Connection
 from ledger.store.switch import Outcome
@@ -30,19 +30,6 @@ FROM block b JOIN transfer t ON t.chain_id = b.chain_id AND t.block_hash = b.has
 WHERE b.chain_id = $1 AND b.number BETWEEN $2 AND $3 AND b.canonical
     AND t.recipient = ANY($4::bytea[])
 """
-
-# Where a block that was retracted once comes back, its rows are there already.
-STAGE = "CREATE TEMP TABLE staged_{table} (LIKE {table}) ON COMMIT DROP"
-UNSTAGE = """
-INSERT INTO {table} SELECT * FROM staged_{table}
-ON CONFLICT ({key}) DO UPDATE SET canonical = true
-"""
-_PLACE_OF_A_LOG = "chain_id, block_hash, log_index"
-KEYS = {
-    "block": "chain_id, hash",
-    "transfer": _PLACE_OF_A_LOG,
-    "contract_event": _PLACE_OF_A_LOG,
-}
 
 _ADDRESS_LENGTH = 20
 
@@ -86,22 +73,9 @@ async def _copy(connection: Connection, table: str, columns: tuple[str, ...], ro
     """COPY rows into a table; the slow way only when some are there already."""
     try:
         async with connection.transaction():
-            await _copy_into(connection, table, columns, rows)
+            await copy_rows(connection, table, columns, rows)
     except asyncpg.UniqueViolationError:
-        await connection.execute(STAGE.format(table=table))
-        await _copy_into(connection, f"staged_{table}", columns, rows)
-        await connection.execute(UNSTAGE.format(table=table, key=KEYS[table]))
-
-
-async def _copy_into(
-    connection: Connection, table: str, columns: tuple[str, ...], rows: bytes
-) -> None:
-    await connection.copy_to_table(table, source=_whole(rows), columns=columns, format="binary")
-
-
-async def _whole(rows: bytes) -> AsyncIterator[bytes]:
-    """The rows in one piece; as plain bytes the driver would take them for a file's name."""
-    yield rows
+        await copy_over(connection, table, columns, rows)
 
 
 async def _claim(connection: Connection, chain_id: int, blocks: ProvenRange) -> set[str]:

@@ -13,6 +13,7 @@ from ledger.block import ProvenBlock
 from ledger.chain import BrokenBranchError
 from ledger.contract_event import canonical_arguments
 from ledger.header import Header
+from ledger.store.copy_format import JSONB_VERSION, copy_document, field
 
 BLOCK_COLUMNS = (
     *("chain_id", "hash", "number", "parent_hash", "timestamp"),
@@ -27,14 +28,10 @@ EVENT_COLUMNS = (
     *("contract", "name", "arguments", "canonical"),
 )
 
-COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-COPY_TRAILER = b"\xff\xff"
-
 # Each field is its length and its value; a row begins with the number of its fields.
 _BLOCK = struct.Struct(">h iq i32s iq i32s iq i32s i32s ib")
 _TRANSFER = struct.Struct(">h iq i32s ii iq ii i32s i20s i20s")
 _EVENT = struct.Struct(">h iq i32s ii iq ii i32s")
-_JSONB_VERSION = b"\x01"
 _CANONICAL = struct.pack(">ib", 1, 1)
 _BASE = 10_000
 
@@ -81,7 +78,7 @@ def _amount_field(amount: int) -> bytes:
     count = len(digits)
     weight = max(count - 1, 0)
     value = struct.pack(f">hhhh{count}h", count, weight, 0, 0, *digits)
-    return struct.pack(">i", len(value)) + value + _CANONICAL
+    return field(value) + _CANONICAL
 
 
 def event_rows(chain_id: int, blocks: Iterable[ProvenBlock]) -> bytes:
@@ -92,19 +89,15 @@ def event_rows(chain_id: int, blocks: Iterable[ProvenBlock]) -> bytes:
         for event in block.events:
             place = (8, chain_id, 32, block_hash, 4, event.log_index, 8, number)
             transaction = (4, event.tx_index, 32, event.tx_hash)
-            arguments = _JSONB_VERSION + canonical_arguments(event.arguments).encode()
+            arguments = JSONB_VERSION + canonical_arguments(event.arguments).encode()
             rows += (
                 _EVENT.pack(len(EVENT_COLUMNS), *place, *transaction),
-                _field(event.contract.encode()),
-                _field(event.name.encode()),
-                _field(arguments),
+                field(event.contract.encode()),
+                field(event.name.encode()),
+                field(arguments),
                 _CANONICAL,
             )
     return b"".join(rows)
-
-
-def _field(value: bytes) -> bytes:
-    return struct.pack(">i", len(value)) + value
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +134,9 @@ def proven_range(chain_id: int, blocks: Sequence[ProvenBlock]) -> ProvenRange:
         last=last,
         transfer_count=sum(len(block.transfers) for block in blocks),
         recipients=b"".join(recipients),
-        block_copy=COPY_HEADER + block_rows(chain_id, blocks) + COPY_TRAILER,
-        transfer_copy=COPY_HEADER + transfer_rows(chain_id, blocks) + COPY_TRAILER,
-        event_copy=COPY_HEADER + events + COPY_TRAILER if events else b"",
+        block_copy=copy_document(block_rows(chain_id, blocks)),
+        transfer_copy=copy_document(transfer_rows(chain_id, blocks)),
+        event_copy=copy_document(events) if events else b"",
     )
 
 

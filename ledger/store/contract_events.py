@@ -1,24 +1,10 @@
-"""Writes, retracts and reads the events of followed contracts, as transfers are beside them."""
+"""Retracts and reads the events of followed contracts, as transfers are beside them."""
 
 from collections.abc import Mapping, Sequence
 
-from ledger.block import ProvenBlock
 from ledger.contract_event import ContractEvent
 from ledger.errors import CorruptError, RejectedError
 from ledger.store.pool import Connection
-
-INSERT = """
-INSERT INTO contract_event (
-    chain_id, block_hash, log_index, block_number, tx_index, tx_hash, contract, name, arguments,
-    canonical
-)
-SELECT $1, new.*, true
-FROM unnest(
-    $2::bytea[], $3::integer[], $4::bigint[], $5::integer[], $6::bytea[], $7::text[], $8::text[],
-    $9::jsonb[]
-) AS new
-ON CONFLICT (chain_id, block_hash, log_index) DO UPDATE SET canonical = true
-"""
 
 RETRACT = """
 UPDATE contract_event SET canonical = false
@@ -49,27 +35,6 @@ FROM chain c WHERE c.chain_id = f.chain_id AND f.chain_id = $1 AND f.since_numbe
 
 class FollowedContractsError(CorruptError):
     """The ledger follows other contracts than the settings name."""
-
-
-async def insert_events(
-    connection: Connection, chain_id: int, branch: Sequence[ProvenBlock]
-) -> None:
-    """Write the events of a proven branch as canonical."""
-    pairs = [(block.header, event) for block in branch for event in block.events]
-    if not pairs:
-        return
-    await connection.execute(
-        INSERT,
-        chain_id,
-        [header.hash for header, _ in pairs],
-        [event.log_index for _, event in pairs],
-        [header.number for header, _ in pairs],
-        [event.tx_index for _, event in pairs],
-        [event.tx_hash for _, event in pairs],
-        [event.contract for _, event in pairs],
-        [event.name for _, event in pairs],
-        [event.arguments for _, event in pairs],
-    )
 
 
 async def retract_events(

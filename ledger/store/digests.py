@@ -15,6 +15,7 @@ from ledger.store.bulk_rows import (
     ProvenRange,
 )
 from ledger.store.contract_events import read_events_by_block
+from ledger.store.copying import copy_rows
 from ledger.store.pool import Connection
 from ledger.transfer import Transfer
 from ledger.units import Units
@@ -72,11 +73,8 @@ async def copy_range(connection: Connection, schema: str, blocks: ProvenRange) -
         ("transfer", TRANSFER_COLUMNS, blocks.transfer_copy),
         ("contract_event", EVENT_COLUMNS, blocks.event_copy),
     ):
-        if not rows:
-            continue
-        await connection.copy_to_table(
-            table, source=_whole(rows), columns=columns, schema_name=schema, format="binary"
-        )
+        if rows:
+            await copy_rows(connection, table, columns, rows, schema=schema)
 
 
 @asynccontextmanager
@@ -128,7 +126,3 @@ def _block_rows(rows: list[asyncpg.Record], events: dict[bytes, list[ContractEve
         if row["log_index"] is not None
     )
     return BlockRows(header, transfers, tuple(events.get(header.hash, ())))
-
-
-async def _whole(rows: bytes) -> AsyncIterator[bytes]:
-    yield rows

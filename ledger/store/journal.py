@@ -1,13 +1,16 @@
 """The journal of events: numbered without gaps, and visible in the order of their numbers."""
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
 from ledger.journal import Event
+from ledger.store.copy_format import JSONB_VERSION, copy_document, field
+from ledger.store.copying import copy_rows
 from ledger.store.pool import Connection
 
 CHANNEL = "billcoin"
@@ -15,11 +18,9 @@ CHANNEL = "billcoin"
 # The row stays locked until the transaction ends, so that numbers become visible in order.
 TAKE_NUMBERS = "UPDATE journal SET last_seq = last_seq + $1 RETURNING last_seq"
 
-APPEND = """
-INSERT INTO event (seq, type, order_id, data, created_at)
-SELECT seq, type, order_id, data, $5
-FROM unnest($1::bigint[], $2::text[], $3::text[], $4::jsonb[]) AS new (seq, type, order_id, data)
-"""
+_COLUMNS = ("seq", "created_at", "type", "order_id", "data")
+_BEGIN = struct.Struct(">h iq iq")
+_POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 # OFFSET 0 keeps the planner from joining all orders for the sake of a few events.
 READ_AFTER = """
@@ -62,15 +63,21 @@ async def append_events(
         return []
     last = await connection.fetchval(TAKE_NUMBERS, len(events))
     numbers = list(range(last - len(events) + 1, last + 1))
-    await connection.execute(
-        APPEND,
-        numbers,
-        [event.type for event in events],
-        [event.order_id for event in events],
-        [event.data for event in events],
-        now,
-    )
+    await copy_rows(connection, "event", _COLUMNS, copy_document(_rows(events, numbers, now)))
     return numbers
+
+
+def _rows(events: Sequence[Event], numbers: Sequence[int], now: datetime) -> bytes:
+    created_at = (now - _POSTGRES_EPOCH) // timedelta(microseconds=1)
+    rows: list[bytes] = []
+    for number, event in zip(numbers, events, strict=True):
+        rows += (
+            _BEGIN.pack(len(_COLUMNS), 8, number, 8, created_at),
+            field(event.type.encode()),
+            field(event.order_id.encode()),
+            field(JSONB_VERSION + orjson.dumps(event.data)),
+        )
+    return b"".join(rows)
 
 
 async def notify(connection: Connection, *, tip_number: int | None, last_seq: int | None) -> None:

@@ -8,9 +8,13 @@ from itertools import chain
 from ledger.block import ProvenBlock
 from ledger.chain import BlockRef, check_switch
 from ledger.journal import Event
-from ledger.store.advance import claim_transfers, insert_blocks, insert_transfers
+from ledger.store.advance import (
+    claim_transfers,
+    insert_blocks,
+    insert_events,
+    insert_transfers,
+)
 from ledger.store.consequences import move_on
-from ledger.store.contract_events import insert_events
 from ledger.store.cursor import Cursor, deepened, lock_cursor
 from ledger.store.pool import Connection
 from ledger.store.retract import retract_above
@@ -75,9 +79,9 @@ async def apply_step(
         headers = [block.header for block in blocks]
         check_switch(tip=before.tip, finalized=before.finalized, fork=fork, branch=headers)
         fork = BlockRef(headers[-1].number, headers[-1].hash)
-        await insert_blocks(connection, chain_id, headers)
-        transfer_count += await insert_transfers(connection, chain_id, blocks)
-        await insert_events(connection, chain_id, blocks)
+        are_new = await insert_blocks(connection, chain_id, headers)
+        transfer_count += await insert_transfers(connection, chain_id, blocks, are_new=are_new)
+        await insert_events(connection, chain_id, blocks, are_new=are_new)
         affected |= await claim_transfers(connection, chain_id, blocks)
     after = deepened(
         await _cursor_after(connection, chain_id, before, step),

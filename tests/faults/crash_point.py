@@ -14,7 +14,7 @@ from ledger.store.leadership import PULSE
 
 BEGIN = "BEGIN;"
 COMMIT = "COMMIT;"
-METHODS = ("execute", "fetch", "fetchrow", "fetchval")
+METHODS = ("execute", "fetch", "fetchrow", "fetchval", "copy_to_table")
 AT_COMMIT = 0
 Moment = Literal["before", "sent", "after"]
 Call = Callable[..., Awaitable[Any]]
@@ -90,17 +90,20 @@ def set_trap(trap: Trap) -> None:
 
 
 def _trapped(call: Call, trap: Trap) -> Call:
-    async def guarded(connection: Any, query: str, *arguments: Any, **options: Any) -> Any:
+    is_copy = call.__name__ == "copy_to_table"
+
+    async def guarded(connection: Any, subject: str, *arguments: Any, **options: Any) -> Any:
+        query = f"COPY {subject}" if is_copy else subject
         if not trap.enters(connection, query):
-            return await call(connection, query, *arguments, **options)
+            return await call(connection, subject, *arguments, **options)
         trap.strike("before")
         if trap.is_at("sent"):
-            answer = asyncio.ensure_future(call(connection, query, *arguments, **options))
+            answer = asyncio.ensure_future(call(connection, subject, *arguments, **options))
             # The driver writes to the socket as soon as it runs, and reads only after that.
             await asyncio.sleep(0)
             trap.strike("sent")
             await answer
-        result = await call(connection, query, *arguments, **options)
+        result = await call(connection, subject, *arguments, **options)
         trap.strike("after")
         trap.leaves(query)
         return result

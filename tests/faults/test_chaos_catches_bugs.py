@@ -59,13 +59,13 @@ def _first_log_only(patch: pytest.MonkeyPatch) -> None:
     """A reader that takes one transfer of each transaction."""
 
     async def insert_transfers(
-        connection: Connection, chain_id: int, branch: Sequence[ProvenBlock]
+        connection: Connection, chain_id: int, branch: Sequence[ProvenBlock], *, are_new: bool
     ) -> int:
         thinned = [
             replace(block, transfers=tuple({t.tx_index: t for t in block.transfers}.values()))
             for block in branch
         ]
-        return await advance.insert_transfers(connection, chain_id, thinned)
+        return await advance.insert_transfers(connection, chain_id, thinned, are_new=are_new)
 
     patch.setattr(switch, "insert_transfers", insert_transfers)
 

@@ -84,7 +84,7 @@ async def survive_every_crash(
             "take_plain_block",
             BOTH,
             {
-                *("INSERT INTO block", "INSERT INTO contract_event", "INSERT INTO event"),
+                *("INSERT INTO block", "COPY transfer", "COPY contract_event", "COPY event"),
                 "UPDATE orders",
             },
         ),
@@ -93,10 +93,10 @@ async def survive_every_crash(
             BOTH,
             {
                 *("UPDATE block SET", "UPDATE transfer SET", "UPDATE contract_event SET"),
-                "INSERT INTO event",
+                "COPY event",
             },
         ),
-        ("take_depths", ("before",), {"UPDATE chain SET", "UPDATE orders", "INSERT INTO event"}),
+        ("take_depths", ("before",), {"UPDATE chain SET", "UPDATE orders", "COPY event"}),
         (None, ("before",), {"INSERT INTO chain", "INSERT INTO block"}),
     ],
     ids=["plain block", "reorganisation", "depths", "registration"],

@@ -1,7 +1,7 @@
 """A ledger on real Postgres that follows a made-up chain: no node, hence fast and exact."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -194,8 +194,9 @@ class Ledger:
         fork: Header | None = None,
         safe: Header | None = None,
         finalized: Header | None = None,
+        below: Sequence[Sequence[ProvenBlock]] = (),
     ) -> Outcome:
-        """Apply a branch on `fork`, which is the tip unless named."""
+        """Apply a branch on `fork`, which is the tip unless named; `below` comes before it."""
         base = fork or self.tip
         step = Step(
             expected_tip=ref(self.tip),
@@ -203,11 +204,13 @@ class Ledger:
             branch=blocks,
             safe=ref(safe) if safe else None,
             finalized=ref(finalized) if finalized else None,
+            below=below,
         )
         async with self.connection.transaction():
             outcome = await apply_step(self.connection, CHAIN_ID, step, now=self.now)
         at = self.chain.index(base)
-        self.chain = [*self.chain[: at + 1], *(block.header for block in blocks)]
+        applied = [block.header for batch in (*below, blocks) for block in batch]
+        self.chain = [*self.chain[: at + 1], *applied]
         return outcome
 
     async def grow(self, *payments: tuple[bytes, int, str], branch: str = "a") -> ProvenBlock:

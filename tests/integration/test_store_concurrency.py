@@ -130,7 +130,7 @@ async def test_cancelling_while_the_payment_arrives_ends_in_one_of_both(
 
         async with ledger.connection.transaction():
             await insert_blocks(ledger.connection, CHAIN_ID, [block.header])
-            await insert_transfers(ledger.connection, CHAIN_ID, [block])
+            await insert_transfers(ledger.connection, CHAIN_ID, [block], are_new=True)
             assert await claim_transfers(ledger.connection, CHAIN_ID, [block]) == {order.id}
             await cancel()
             await refresh_standings(ledger.connection, [order.id], depths, now=NOW)

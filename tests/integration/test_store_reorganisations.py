@@ -142,6 +142,26 @@ async def test_a_block_that_comes_back_pays_again_whatever_stood_between(ledger:
     await ledger.require_sound()
 
 
+async def test_blocks_come_back_in_batches_with_new_ones_among_them(ledger: Ledger) -> None:
+    order = await ledger.order("milk")
+    fork = ledger.tip
+    a1 = await ledger.grow((order.address, DUE - 1, "t1"))
+    a2 = await ledger.grow((order.address, 1, "t2"))
+    a3 = make_block(a2.header, (order.address, 5, "t3"))
+    a4 = make_block(a3.header, (order.address, 2, "t4"))
+    await ledger.apply(make_block(fork, branch="b"), fork=fork)
+    outcome = await ledger.apply(a4, fork=fork, below=[[a1], [a2, a3]])
+    assert outcome.transfer_count == 4
+    stored = await ledger.read(order)
+    assert (stored.status, stored.amount_received) == (Status.PAID, DUE + 7)
+    for table, expected in (("transfer", 4), ("contract_event", 5)):
+        canonical = await ledger.connection.fetch(f"SELECT canonical FROM {table}")  # noqa: S608
+        told = [row["canonical"] for row in canonical]
+        assert len(told) == expected
+        assert told.count(True) == 4
+    await ledger.require_sound()
+
+
 async def test_when_it_was_paid_and_settled_is_said_once_and_for_all(ledger: Ledger) -> None:
     order = await ledger.order("milk")
     fork = ledger.tip
