@@ -11,6 +11,11 @@ from ledger.errors import RejectedError
 from oracle_api.access.principal import ANONYMOUS, Principal
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_PARTS = 1_000
+"""Objects and lists, and so how deep they lie in each other. Python's JSON reader goes one deeper
+in C for each, and a library of ours lets it go so deep that the stack ends and the process with
+it (py_ecc sets the recursion limit to 100,000)."""
+
 BODY_TIMEOUT_SECONDS = 10.0
 
 ABORT: Final = "billcoin.abort"
@@ -44,8 +49,9 @@ async def read_body(receive: Receive, *, announced: int) -> bytes:
 
     Raises:
         ClientGoneError: the client has gone.
-        RejectedError: `body_too_large`, before it is read when it announces itself as that, or
-            `request_timeout` when it takes too long to come.
+        RejectedError: `body_too_large`, before it is read when it announces itself as that,
+            `request_timeout` when it takes too long to come, or `body_malformed` when it has more
+            parts than anything that we take.
     """
     if announced > MAX_BODY_BYTES:
         raise _too_large()
@@ -58,10 +64,18 @@ async def read_body(receive: Receive, *, announced: int) -> bytes:
                 if len(body) > MAX_BODY_BYTES:
                     raise _too_large()
                 if not message.get("more_body"):
-                    return bytes(body)
+                    return _checked(bytes(body))
     except TimeoutError:
         raise RejectedError("request_timeout", "the body took too long to come") from None
     raise ClientGoneError
+
+
+def _checked(body: bytes) -> bytes:
+    if body.count(b"[") + body.count(b"{") > MAX_BODY_PARTS:
+        raise RejectedError(
+            "body_malformed", f"the body may have at most {MAX_BODY_PARTS} objects and lists"
+        )
+    return body
 
 
 def _too_large() -> RejectedError:

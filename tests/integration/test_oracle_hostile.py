@@ -2,6 +2,7 @@
 
 import json
 
+import aiohttp
 import pytest
 from oracle_support import (
     ANYWHERE,
@@ -13,7 +14,10 @@ from oracle_support import (
     tx,
     until_journal_is_read,
 )
-from test_oracle_edge import raw
+from test_oracle_edge import environment, raw, start
+
+from oracle_api.access.route_roles import ROUTE_ROLES
+from oracle_api.request import MAX_BODY_BYTES, MAX_BODY_PARTS
 
 OURS = """
 SELECT count(*) FROM pg_stat_activity
@@ -124,3 +128,34 @@ async def test_a_foreign_page_changes_nothing(told: dict[str, str], *, is_foreig
         status, _, headers = await client.call("GET", "/till", headers={"Host": "x"} | told)
         assert status == 200
         assert "access-control-allow-origin" not in headers
+
+
+async def test_no_depth_of_a_body_ends_the_process(ledger: Ledger) -> None:
+    """65,536 lists in each other overran the reader's stack; no credentials were needed."""
+    process = await start(environment(ledger.url))
+    assert process.stderr is not None
+    line = b"{}"
+    while (told := json.loads(line)).get("event") != "serving":
+        line = await process.stderr.readline()
+    base = "http://" + told["addresses"][0]
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    async with aiohttp.ClientSession() as session:
+        for method, path in ROUTE_ROLES:
+            if method in {"POST", "PATCH"}:
+                for body in (b"[" * MAX_BODY_BYTES, b'{"":' * (MAX_BODY_BYTES // 4)):
+                    async with session.request(
+                        method, base + path, data=body, headers=headers
+                    ) as answer:
+                        problem = await answer.json()
+                    assert (answer.status, problem["code"]) == (400, "body_malformed"), path
+    process.terminate()
+    await process.communicate()
+
+
+async def test_as_many_parts_as_are_allowed_can_be_read(lonely: Client) -> None:
+    for opening, closing in ((b"[", b"]"), (b'{"":', b"}")):
+        body = opening * MAX_BODY_PARTS + b"0" * (opening == b'{"":') + closing * MAX_BODY_PARTS
+        status, problem, _ = await lonely.call("POST", "/api/v1/orders", data=body, headers=till())
+        assert (status, problem["status"]) == (400, 400), problem
+        status, problem, _ = await lonely.call("POST", "/api/v1/payments/validate", data=body)
+        assert (status, problem["valid"]) == (400, False), problem
