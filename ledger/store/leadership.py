@@ -56,6 +56,11 @@ class LeaderConnection(_Connection):
         async with self._turn:
             return await super().fetchval(*arguments, **options)
 
+    async def copy_to_table(self, *arguments: Any, **options: Any) -> Any:
+        """As the driver's, one at a time."""
+        async with self._turn:
+            return await super().copy_to_table(*arguments, **options)
+
 
 async def connect_to_lead(database_url: str, *, application_name: str) -> Connection:
     """Open the session of a leader or a standby.
@@ -74,7 +79,11 @@ async def connect_to_lead(database_url: str, *, application_name: str) -> Connec
             "idle_in_transaction_session_timeout": f"{SILENCE_SECONDS}s",
         },
     )
-    await prepare(connection)
+    try:
+        await prepare(connection)
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
 
 
