@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from billcoin_client.decoding import decode
+from billcoin_client.errors import AnswerMalformedError
 from billcoin_client.models import AttestationSigners, Order, OrderPage, Validation
 
 Result = TypeVar("Result")
@@ -93,7 +94,7 @@ def cancel_order(order_id: str) -> Call[Order]:
 def qr_svg(order_id: str) -> Call[str]:
     """The payment request as an image."""
     path = f"/api/v1/orders/{quote(order_id, safe='')}/qr.svg"
-    return Call("GET", path, lambda answer: answer.text)
+    return Call("GET", path, _svg)
 
 
 def validate(
@@ -131,7 +132,7 @@ def validate(
 def payment_proof(tx_hash: str) -> Call[dict[str, Any]]:
     """The Merkle proof of a payment, as a document."""
     path = f"/api/v1/payments/{quote(tx_hash, safe='')}/proof"
-    return Call("GET", path, lambda answer: dict(answer.document))
+    return Call("GET", path, _object)
 
 
 def attestation_signers() -> Call[AttestationSigners]:
@@ -159,6 +160,18 @@ def _preference(wait_seconds: float) -> dict[str, str]:
 
 def _decoded(model: type[Result]) -> Callable[[Answer], Result]:
     return lambda answer: decode(model, answer.document)
+
+
+def _svg(answer: Answer) -> str:
+    if not answer.headers.get("content-type", "").startswith("image/svg+xml"):
+        raise AnswerMalformedError("the answer is no image")
+    return answer.text
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    if not isinstance(answer.document, dict):
+        raise AnswerMalformedError("the answer is no JSON object")
+    return answer.document
 
 
 def _order(answer: Answer) -> Order:

@@ -4,6 +4,7 @@ import ipaddress
 import json
 import platform
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -18,8 +19,14 @@ Result = TypeVar("Result")
 
 USER_AGENT: Final = f"billcoin-client/{VERSION} python/{platform.python_version()}"
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
+MAX_DEPTH: Final = 64
+"""Of an answer's objects and lists. Python's reader goes as deep as the recursion limit lets it;
+a library that eth-account brings sets that so high that the stack ends, and the program with it."""
+
 _FIRST_REFUSAL: Final = 400
 _NOT_MODIFIED: Final = 304
+# A text, also one that never ends, or where an object or a list begins or ends.
+_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[\[\]{}]', re.DOTALL)
 _TEMPORARY: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -119,10 +126,26 @@ def _document(response: httpx.Response) -> Any:
         return None
     if len(response.content) > MAX_ANSWER_BYTES:
         raise AnswerMalformedError("the answer is too long")
+    if _is_too_deep(response.content):
+        raise AnswerMalformedError("the answer is nested too deeply")
     try:
         return response.json()
     except ValueError as error:
         raise AnswerMalformedError("the answer is no JSON") from error
+
+
+def _is_too_deep(content: bytes) -> bool:
+    if content.count(b"[") + content.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for token in _TOKEN.finditer(content):
+        if token[0] in {b"[", b"{"}:
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif token[0] in {b"]", b"}"}:
+            depth -= 1
+    return False
 
 
 def _retry_after(response: httpx.Response) -> float | None:

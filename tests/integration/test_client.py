@@ -379,6 +379,28 @@ def test_what_is_no_answer_is_never_a_yes(response: httpx.Response) -> None:
     assert isinstance(refused.value, AnswerMalformedError)
 
 
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx.Response(200, text="<html>sign in to the hotel's network</html>"),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, text="[" * 100_000, headers={"content-type": "application/json"}),
+    ],
+)
+def test_what_is_no_answer_is_nothing_else_either(response: httpx.Response) -> None:
+    transport = httpx.MockTransport(lambda _: response)
+    with BillcoinClient("https://a.b", patience=HASTE, transport=transport) as client:
+        for ask in (
+            lambda: client.payment_proof("0x" + "5c" * 32),
+            lambda: client.qr_svg("ord_1"),
+            client.attestation_signers,
+            lambda: client.get_order("ord_1"),
+            lambda: list(client.iter_orders()),
+        ):
+            with pytest.raises(AnswerMalformedError):
+                ask()
+
+
 def test_a_key_goes_over_tls_or_stays_on_this_machine() -> None:
     for url in ("http://pay.example.org", "http://10.0.0.7:8400"):
         with pytest.raises(ValueError, match="https only"):
@@ -449,7 +471,7 @@ def test_a_forged_old_or_broken_delivery_is_refused(kind: str) -> None:
         ({}, BODY, mine),
     ]
     broken = ("", "v1", "v1,!!!", "v1a,!!!", "v1,", "v1a,", "v2,AAAA", "garbage")
-    stamps = ("", "now", "-1", "1e9", "9" * 30)
+    stamps = ("", "now", "-1", "1e9", "inf", "nan", "9" * 30, "9" * 5_000, "٣")
     cases += [(good | {"Webhook-Signature": one}, BODY, mine) for one in broken]
     cases += [(good | {"Webhook-Timestamp": one}, BODY, mine) for one in stamps]
     for headers, body, with_secret in cases:
@@ -493,3 +515,30 @@ async def test_an_api_key_opens_what_is_the_account_s_own(ledger: Ledger) -> Non
                 await nobody.get_order(order.id)
             assert refused.value.code == "credentials_missing"
             assert not await nobody.validate("0x" + tx(1).hex(), "0.25")
+
+
+@pytest.mark.parametrize(
+    ("content", "is_deep"),
+    [
+        (b"[" * 65, True),
+        (b"[" * 64 + b"]" * 64, False),
+        (b'{"a":' * 65, True),
+        (b"[" + b"[]," * 500 + b"[]]", False),
+        (b'["' + b"[" * 500 + b'"]', False),
+        (b'["\\"' + b"[" * 500 + b'"]', False),
+        (b'["\\\\"' + b"[" * 500, True),
+        (b'["' + b"[" * 500, False),
+        (b'["\\' + b"[" * 500, False),
+        (b'"\\"' * 1_000_000 + b"[" * 100, False),
+    ],
+)
+def test_an_answer_that_is_nested_too_deeply_is_not_read(content: bytes, *, is_deep: bool) -> None:
+    """It ended the whole program: nothing can be caught where the stack has ended."""
+    response = httpx.Response(200, content=content, headers={"content-type": "application/json"})
+    transport = httpx.MockTransport(lambda _: response)
+    with (
+        BillcoinClient("https://a.b", transport=transport) as client,
+        pytest.raises(AnswerMalformedError) as refused,
+    ):
+        client.payment_proof("0x" + "5c" * 32)
+    assert ("nested too deeply" in str(refused.value)) is is_deep
