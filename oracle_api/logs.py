@@ -36,6 +36,8 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    # Below that it tells each WebSocket's URL, and with it whatever secret a client has put there.
+    logging.getLogger("uvicorn.error").setLevel(max(root.level, logging.WARNING))
 
 
 def _drop_terminal_colours(_: Any, __: str, event: Any) -> Any:

@@ -286,6 +286,12 @@ async def test_the_process_serves_logs_json_and_stops_with_open_streams(ledger: 
         order = await client.order()
         async with client.stream() as stream:
             assert (await stream.next()).event == "snapshot"
+            # A browser cannot add a header; some put their token here all the same.
+            socket_url = f"{base}/api/v1/orders/ws?access_token=bck_test_secret"
+            async with session.ws_connect(socket_url) as socket_:
+                await socket_.receive()
+            for path in ("/api/v1/orders", "/api/v1/payments/validate"):
+                await client.call("GET", f"{path}?access_token=bck_test_secret")
             waiting = asyncio.create_task(client.validate(tx(1), prefer="wait=30"))
             await asyncio.sleep(0.2)
             process.send_signal(signal.SIGTERM)
@@ -294,6 +300,7 @@ async def test_the_process_serves_logs_json_and_stops_with_open_streams(ledger: 
                     await stream.next()
                 assert (await waiting)["error"] == "transaction_not_found"
     rest = [json.loads(line) for line in (await process.stderr.read()).splitlines()]
+    assert "bck_test_secret" not in json.dumps(rest)
     assert await process.wait() in {0, -signal.SIGTERM}
     made = next(line for line in rest if line["event"] == "order made")
     assert made["orderId"] == order["id"]
