@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ledger.errors import RejectedError
+from oracle_api.forms import ONE_LINE
 
 _MAX_PARAM: Final = 120
 """Characters; whoever sends a name of 60,000 need not read it again."""
 
 _NO_OBJECT: Final = "the body must be a JSON object, sent with Content-Type: application/json"
 
+_ONE_LINE_TOLD: Final = (
+    "must be one line, without control characters and marks that turn the writing around"
+)
 _OF_LISTS: Final = frozenset({"limit", "before"})
 
 
@@ -28,4 +32,6 @@ def refusal_of(errors: Sequence[Mapping[str, Any]]) -> RejectedError:
         return RejectedError("field_unknown", f"there is no field {place!r}", param=place)
     if first["loc"][0] == "query" and place in _OF_LISTS:
         return RejectedError(f"{place}_invalid", f"{place} is too long", param=place)
-    return RejectedError("parameter_invalid", first["msg"], param=place)
+    is_unfit = first["type"] == "string_pattern_mismatch" and first["ctx"]["pattern"] == ONE_LINE
+    told = f"{place} {_ONE_LINE_TOLD}" if is_unfit else first["msg"]
+    return RejectedError("parameter_invalid", told, param=place)

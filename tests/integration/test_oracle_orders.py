@@ -200,6 +200,11 @@ async def test_any_harmless_reference_is_kept_as_it_is(client: Client) -> None:
     assert (await client.get(order["id"]))["reference"] == reference
 
 
+async def test_an_unfit_text_is_told_in_words(client: Client) -> None:
+    _, problem, _ = await post(client, {"amountMyr": "1", "reference": "a\nb"})
+    assert problem["detail"].startswith("reference must be one line, without control characters")
+
+
 async def test_a_body_of_no_declared_type_is_told_what_it_lacks(client: Client) -> None:
     """As curl sends it when nobody tells it that the body is JSON."""
     for body, content_type in (
