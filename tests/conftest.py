@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
+from coverage import Coverage
 from running_order import dealt
 
 from devnet.anvil import Chain, anvil
@@ -47,6 +48,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if processes > 1:
         items[:] = dealt(items, processes)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Measure a test's fixtures as little as itself: pytest-cov's `no_cover` forgets them."""
+    measuring = Coverage.current() if item.get_closest_marker("no_cover") else None
+    if measuring is None:
+        yield
+        return
+    measuring.stop()
+    try:
+        yield
+    finally:
+        measuring.start()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,6 +23,9 @@ from ledger.keccak import keccak256
 from ledger.order import Finality
 from ledger.units import UINT256_MAX, Units
 
+# The EVM runs in Python: measuring it takes as long again, and it is none of our code.
+pytestmark = pytest.mark.no_cover
+
 DELAY_SECONDS = 2 * 86_400
 SIGNER: LocalAccount = Account.from_key(b"\xa7" * 32)
 SECOND: LocalAccount = Account.from_key(b"\xa8" * 32)

@@ -26,6 +26,9 @@ from contracts.rehearsal_market import (
     market_terms,
 )
 
+# The EVM runs in Python: measuring it takes as long again, and it is none of our code.
+pytestmark = pytest.mark.no_cover
+
 PROOF = b"\x0f" * 32
 ZERO = "0x" + "00" * 20
 HELD = 50 * LITRE

@@ -16,6 +16,9 @@ from contracts.rehearsal_economy import (
     deploy_mint,
 )
 
+# The EVM runs in Python: measuring it takes as long again, and it is none of our code.
+pytestmark = pytest.mark.no_cover
+
 REFUSES = """
 @external
 def transfer(to: address, amount: uint256) -> bool:

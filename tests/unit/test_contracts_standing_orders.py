@@ -28,6 +28,9 @@ from contracts.standing_orders import PriceMode, StandingOrder
 from ledger.order_address import order_key
 from ledger.units import UINT256_MAX, Units
 
+# The EVM runs in Python: measuring it takes as long again, and it is none of our code.
+pytestmark = pytest.mark.no_cover
+
 MALLORY: LocalAccount = Account.from_key(b"\xe1" * 32)
 ARTIFACT = standing_orders.artifact()
 ZERO_SIGNATURE = rehearsal.Signature(0, bytes(32), bytes(32))
