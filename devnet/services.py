@@ -12,8 +12,6 @@ from ledger.errors import RejectedError
 
 _POLL_SECONDS = 0.05
 _NEUTRAL = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
-# For measuring the coverage of services that a test started.
-_COVERAGE = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 _USERS_ONLY = ("BILLCOIN_WALLET_PASSWORD", "BILLCOIN_API_KEY")
 
 
@@ -40,8 +38,7 @@ def service_environment(variables: Mapping[str, str]) -> dict[str, str]:
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name in (*_NEUTRAL, *_COVERAGE)
-        or (name.startswith("BILLCOIN_") and name not in _USERS_ONLY)
+        if name in _NEUTRAL or (name.startswith("BILLCOIN_") and name not in _USERS_ONLY)
     }
     return {**inherited, "PYTHONUNBUFFERED": "1", **variables}
 
