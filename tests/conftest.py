@@ -1,6 +1,7 @@
 """Real servers: one PostgreSQL for each worker, a fresh database and chain for each test."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import shutil
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from coverage import Coverage
+from measuring import unmeasured
 from running_order import dealt
 
 from devnet.anvil import Chain, anvil
@@ -53,15 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """Measure a test's fixtures as little as itself: pytest-cov's `no_cover` forgets them."""
-    measuring = Coverage.current() if item.get_closest_marker("no_cover") else None
-    if measuring is None:
+    with unmeasured() if item.get_closest_marker("no_cover") else contextlib.nullcontext():
         yield
-        return
-    measuring.stop()
-    try:
-        yield
-    finally:
-        measuring.start()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import structlog
+from measuring import unmeasured
 from openapi_reader import Reader
 from openapi_witness import Witness
 from oracle_stream_reader import Stream
@@ -323,6 +324,21 @@ class Client:
             yield Stream(reply.content)
 
 
+_MEASURED: set[frozenset[tuple[str, bool]]] = set()
+
+
+def _made(settings: Settings, clock: Clock, limits: StreamLimits | None) -> Oracle:
+    """An oracle; all but the first with the same things set up are made without coverage.
+
+    Nearly every test makes one, which would take twice as long to count the same lines again.
+    """
+    kind = frozenset((name, bool(value)) for name, value in settings)
+    is_known = kind in _MEASURED
+    _MEASURED.add(kind)
+    with unmeasured() if is_known else contextlib.nullcontext():
+        return create_oracle(settings, clock=clock, stream_limits=limits)
+
+
 @contextlib.asynccontextmanager
 async def served(
     settings: Settings,
@@ -335,7 +351,7 @@ async def served(
 
     `listen` says where, for an oracle that believes to be where a test may not be.
     """
-    oracle = create_oracle(settings, clock=clock, stream_limits=limits)
+    oracle = _made(settings, clock, limits)
     server = server_for(oracle, listen or settings, loop="asyncio")
     server.config.app = witness = Witness(oracle, announcements())
     # Signals belong to pytest.
