@@ -14,6 +14,7 @@ from relay_scene import RELAYER_INDEX, Scene, Wallet, new_wallet, open_scene, re
 
 from devnet.dev_accounts import dev_account
 from ledger.order import Status
+from oracle_api.request import MAX_BODY_PARTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -263,7 +264,7 @@ NO_MESSAGES = [
     b'{"x402Version": "2", "paymentPayload": {}, "paymentRequirements": {}}',
     b'{"x402Version": 2, "paymentPayload": [], "paymentRequirements": {}}',
     b'{"x402Version": 2, "paymentPayload": {}}',
-    b"[" * 60_000,
+    b"[" * MAX_BODY_PARTS,
 ]
 
 
