@@ -2,11 +2,13 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+import access_support
 import pytest
 import pytest_asyncio
 from access_support import Guarded, guarded_oracle
+from argon2 import PasswordHasher
 from oracle_support import (
     ANYWHERE,
     Client,
@@ -19,6 +21,24 @@ from oracle_support import (
 from relay_proxy import RelayProxy, open_proxy
 
 from devnet.ports import free_port
+from oracle_api.access import passwords
+
+DEFAULT_HASHER = passwords.default_hasher
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _passwords_cost_little() -> Iterator[None]:
+    """Hash them in this process without the fifth of a second that guessers are to wait."""
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(passwords, "default_hasher", lambda: PasswordHasher(1, 8, 1))
+        yield
+
+
+@pytest.fixture
+def costly_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash them as for real; ask for it before the oracle."""
+    monkeypatch.setattr(passwords, "default_hasher", DEFAULT_HASHER)
+    monkeypatch.setattr(access_support, "_HASHES", {})
 
 
 @pytest.fixture

@@ -93,6 +93,7 @@ async def test_a_failed_sign_in_tells_the_office_and_nothing_else(guarded: Guard
     assert "Student Office (+60 3 1234 5678)" in json.loads(answer)["detail"]
 
 
+@pytest.mark.usefixtures("costly_passwords")
 async def test_a_name_that_is_not_costs_a_whole_check_of_a_password(
     guarded: Guarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +197,7 @@ async def test_only_so_many_passwords_are_checked_at_once(
     passwords.close()
 
 
+@pytest.mark.usefixtures("costly_passwords")
 async def test_a_hash_of_old_parameters_is_renewed_at_the_next_sign_in(guarded: Guarded) -> None:
     account_id = await guarded.account("ada", Role.STUDENT)
     connection = guarded.ledger.connection
