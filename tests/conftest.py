@@ -8,10 +8,12 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
+import structlog
 from measuring import unmeasured
 from running_order import dealt
 
@@ -70,6 +72,30 @@ def _no_test_s_objects_live_for_ever() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patches:
         patches.setattr(gc, "freeze", lambda: None)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_logger_remembers_where_it_wrote() -> Iterator[None]:
+    """Let what a test changes of logging end with it: services fix theirs for a whole process."""
+    configure = structlog.configure
+
+    def afresh(**options: Any) -> None:
+        configure(**options | {"cache_logger_on_first_use": False})
+
+    with pytest.MonkeyPatch.context() as patches:
+        patches.setattr(structlog, "configure", afresh)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A command that a test runs in this process logs to an output that is closed with it.
+
+    Whoever logged next would fail there, perhaps in a task that others wait for.
+    """
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="module", autouse=True)

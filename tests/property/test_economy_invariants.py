@@ -55,7 +55,7 @@ from contracts.standing_orders import PriceMode, StandingOrder, most_units_a_per
 from ledger.units import UINT256_MAX, Units
 
 # The EVM runs in Python: measuring it takes as long again, and it is none of our code.
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.timeout(600)]
 
 DAY_SECONDS = 86_400
 PRICE_OF_ITEM = 7 * LITRE
