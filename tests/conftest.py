@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 import structlog
+from coverage import Coverage
 from measuring import unmeasured
 from running_order import dealt
 
@@ -44,6 +45,19 @@ def pytest_configure() -> None:
     if "TMPDIR" not in os.environ and _has_room_in_memory():
         os.environ["TMPDIR"] = str(MEMORY)  # for the processes that tests start, too
         tempfile.tempdir = str(MEMORY)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        _end_coverage_that_began_before()
+
+
+def _end_coverage_that_began_before() -> None:
+    """Leave a process that shares the tests to what pytest-cov begins with its session.
+
+    Coverage begins by itself in every process that a measured one starts, and pytest-cov once more
+    when it is loaded. Both would lie still below the session's, and go on whenever that is paused:
+    in each test that is marked `no_cover`.
+    """
+    while (begun := Coverage.current()) is not None:
+        begun.stop()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
