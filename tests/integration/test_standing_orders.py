@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,12 @@ async def test_a_period_is_collected_once_into_an_order_that_the_till_sees_paid(
             events = await stage.market.event_types(sold["id"])
             return events[2:] == ["order.reversed", "order.paid"]
 
+        async def is_sure() -> bool:
+            # The node had another tip than the ledger for a moment, which stays noted for a second.
+            return bool((await stage.client.call("GET", "/readyz"))[0] == HTTPStatus.OK)
+
         await wait_for(is_paid_again, "the period's order to be paid again")
+        await wait_for(is_sure, "the ledger to be sure again")
         await stage.keep()
     assert await stage.sent() == 1
     assert (await stage.read(standing_id))["collected"]["count"] == 1
