@@ -5,7 +5,7 @@ import struct
 COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
 JSONB_VERSION = b"\x01"
-"""Before the text of each `jsonb` value."""
+"""Before the text of each `jsonb` value, in rows and in parameters alike."""
 
 
 def field(value: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from ledger.store.pool import Connection, prepare
+from ledger.store.pool import Connection, prepared
 
 # Two 32-bit keys: ours, and the chain's id folded into 31 bits.
 TRY_LOCK = "SELECT pg_try_advisory_lock($1, $2)"
@@ -79,12 +79,7 @@ async def connect_to_lead(database_url: str, *, application_name: str) -> Connec
             "idle_in_transaction_session_timeout": f"{SILENCE_SECONDS}s",
         },
     )
-    try:
-        await prepare(connection)
-    except BaseException:
-        connection.terminate()
-        raise
-    return connection
+    return await prepared(connection)
 
 
 async def try_lead(connection: Connection, chain_id: int) -> bool:

@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 import asyncpg
 import orjson
 
+from ledger.store.copy_format import JSONB_VERSION
+
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -64,10 +66,15 @@ async def connect(
         command_timeout=statement_timeout_seconds,
         server_settings={"application_name": application_name},
     )
+    return await prepared(connection, *([PLAN_EACH_TIME] if plans_each_time else []))
+
+
+async def prepared(connection: Connection, *statements: str) -> Connection:
+    """A new connection with its codecs and after these statements; closed if that fails."""
     try:
         await prepare(connection)
-        if plans_each_time:
-            await connection.execute(PLAN_EACH_TIME)
+        for statement in statements:
+            await connection.execute(statement)
     except BaseException:
         connection.terminate()
         raise
@@ -79,7 +86,7 @@ async def prepare(connection: Any) -> None:
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
-        encoder=lambda value: b"\x01" + orjson.dumps(value),
-        decoder=lambda data: orjson.loads(data[1:]),  # behind jsonb's version byte
+        encoder=lambda value: JSONB_VERSION + orjson.dumps(value),
+        decoder=lambda data: orjson.loads(data[len(JSONB_VERSION) :]),
         format="binary",
     )

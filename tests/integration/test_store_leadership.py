@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.store import leadership
+from ledger.store import pool
 from ledger.store.copy_format import copy_document, field
 from ledger.store.copying import copy_rows
 from ledger.store.leadership import PULSE, connect_to_lead
@@ -55,8 +55,8 @@ async def test_a_session_that_cannot_be_prepared_is_not_left_open(
     async def stopped_meanwhile(_connection: Any) -> None:
         raise asyncio.CancelledError
 
-    monkeypatch.setattr(leadership, "prepare", stopped_meanwhile)
     watcher = await connect(ledger_url, application_name="test")
+    monkeypatch.setattr(pool, "prepare", stopped_meanwhile)
     with pytest.raises(asyncio.CancelledError):
         await connect_to_lead(ledger_url, application_name="leader")
     async with asyncio.timeout(10):
