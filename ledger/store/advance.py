@@ -72,9 +72,8 @@ async def insert_transfers(
     """
     count = sum(len(block.transfers) for block in branch)
     if count:
-        copy = copy_rows if are_new else copy_over
-        document = copy_document(transfer_rows(chain_id, branch))
-        await copy(connection, "transfer", TRANSFER_COLUMNS, document)
+        rows = transfer_rows(chain_id, branch)
+        await _write(connection, "transfer", TRANSFER_COLUMNS, rows, are_new=are_new)
     return count
 
 
@@ -82,10 +81,15 @@ async def insert_events(
     connection: Connection, chain_id: int, branch: Sequence[ProvenBlock], *, are_new: bool
 ) -> None:
     """Write the events that followed contracts made in a proven branch, as its transfers are."""
-    if any(block.events for block in branch):
-        copy = copy_rows if are_new else copy_over
-        document = copy_document(event_rows(chain_id, branch))
-        await copy(connection, "contract_event", EVENT_COLUMNS, document)
+    if rows := event_rows(chain_id, branch):
+        await _write(connection, "contract_event", EVENT_COLUMNS, rows, are_new=are_new)
+
+
+async def _write(
+    connection: Connection, table: str, columns: Sequence[str], rows: bytes, *, are_new: bool
+) -> None:
+    copy = copy_rows if are_new else copy_over
+    await copy(connection, table, columns, copy_document(rows))
 
 
 async def claim_transfers(
