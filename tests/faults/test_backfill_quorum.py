@@ -1,9 +1,11 @@
 """`billcoin-indexer backfill` and `reindex --swap` write what a quorum has, whoever tells it."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 
@@ -49,12 +51,16 @@ async def command(place: Town, name: str, *arguments: str, **more: str) -> tuple
     return process.returncode, output.decode(), errors.decode()
 
 
-def odd_chain(place: Town, odd: ChainModel) -> None:
+@contextlib.asynccontextmanager
+async def odd_town(ledger_url: str) -> AsyncIterator[Town]:
     """Final history on all nodes; the first one's is its own from the second block on."""
-    place.mine(BLOCKS)
-    odd.reorg(BLOCKS - 1, [[odd.pay(odd.wallets[2], MADE_UP_UNITS)]] * (BLOCKS - 1))
-    for model in place.models:
-        model.declare(safe=BLOCKS, finalized=BLOCKS)
+    odd = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
+    async with town(ledger_url, odd=odd) as place:
+        place.mine(BLOCKS)
+        odd.reorg(BLOCKS - 1, [[odd.pay(odd.wallets[2], MADE_UP_UNITS)]] * (BLOCKS - 1))
+        for model in place.models:
+            model.declare(safe=BLOCKS, finalized=BLOCKS)
+        yield place
 
 
 async def amounts(place: Town) -> set[int]:
@@ -65,9 +71,7 @@ async def amounts(place: Town) -> set[int]:
 async def test_the_first_node_s_own_history_is_not_taken_in_and_the_next_one_is_asked(
     ledger_url: str,
 ) -> None:
-    odd = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
-    async with town(ledger_url, odd=odd) as place:
-        odd_chain(place, odd)
+    async with odd_town(ledger_url) as place:
         status, output, errors = await backfill(place)
         assert status == 0, errors
         result = json.loads(output)
@@ -98,9 +102,7 @@ async def test_a_first_node_that_fails_or_lies_in_every_answer_makes_room(
 
 async def test_without_a_quorum_nothing_is_written(ledger_url: str) -> None:
     """Of three nodes one is on another chain, and the others have another history each."""
-    odd = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
-    async with town(ledger_url, odd=odd) as place:
-        odd_chain(place, odd)
+    async with odd_town(ledger_url) as place:
         place.servers[2].node.faults.turn_on("wrong_chain_id")
         status, _, errors = await backfill(place, "--to", str(BLOCKS))
         assert status == 4
@@ -111,9 +113,7 @@ async def test_without_a_quorum_nothing_is_written(ledger_url: str) -> None:
 
 
 async def test_where_one_node_is_enough_its_word_is_taken(ledger_url: str) -> None:
-    odd = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
-    async with town(ledger_url, odd=odd) as place:
-        odd_chain(place, odd)
+    async with odd_town(ledger_url) as place:
         status, _, errors = await backfill(place, BILLCOIN_NODES_REQUIRED="1")
         assert status == 0, errors
         assert MADE_UP_UNITS in await amounts(place)
@@ -123,9 +123,7 @@ async def test_where_nodes_disagree_on_what_is_final_it_ends_and_says_what_to_do
     ledger_url: str,
 ) -> None:
     """Two nodes, of which one is on another chain; it ended well, and had taken in nothing."""
-    odd = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
-    async with town(ledger_url, odd=odd) as place:
-        odd_chain(place, odd)
+    async with odd_town(ledger_url) as place:
         place.servers[2].node.faults.turn_on("wrong_chain_id")
         status, output, errors = await backfill(place)
         assert (status, output) == (4, "")
@@ -143,9 +141,7 @@ async def test_where_nodes_disagree_on_what_is_final_it_ends_and_says_what_to_do
 
 
 async def test_what_one_node_alone_has_replaces_nothing(ledger_url: str) -> None:
-    odd = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
-    async with town(ledger_url, odd=odd) as place:
-        odd_chain(place, odd)
+    async with odd_town(ledger_url) as place:
         assert (await backfill(place))[0] == 0
         alone, good = (server.http_url for server in place.servers[:2])
         status, output, errors = await command(place, "reindex", "--swap", "--node", alone)
@@ -167,9 +163,7 @@ async def test_what_one_node_alone_has_replaces_nothing(ledger_url: str) -> None
 
 
 async def test_a_ledger_begins_at_a_block_that_a_quorum_has(ledger_url: str) -> None:
-    odd = ChainModel(Random(SEED))  # noqa: S311 - wants repeating
-    async with town(ledger_url, odd=odd) as place:
-        odd_chain(place, odd)
+    async with odd_town(ledger_url) as place:
         token = place.settings.token_address
         async with open_sources(place.settings) as sources:
             assert sources.best is sources.all[0]
