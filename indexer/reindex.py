@@ -54,7 +54,7 @@ async def reindex(
     workers: int,
     swap: bool,
     progress: Callable[[int, int], None],
-    is_backed: Callable[[BlockRef], Awaitable[bool]] | None = None,
+    is_backed: Callable[[BlockRef], Awaitable[bool]],
 ) -> Reindexed:
     """Build the task's range from its node, compare, and with `swap` let it replace the live one.
 
@@ -62,7 +62,7 @@ async def reindex(
     indexer and the oracles go on meanwhile; they wait only for the exchange itself.
 
     `is_backed` tells whether enough nodes have a block; before a swap it is asked about the last
-    one, which all others are linked to. Without it the task's node is believed.
+    one, which all others are linked to.
 
     Raises:
         NodesDisagreeError: too few nodes have what was built.
@@ -74,7 +74,7 @@ async def reindex(
         last = await build_beside(
             connection, executor, task, schema, workers=workers, progress=progress
         )
-        if swap and is_backed is not None and not await is_backed(last):
+        if swap and not await is_backed(last):
             raise NodesDisagreeError(
                 f"too few nodes have block {last.number} as the one has that all was built from; "
                 "nothing was exchanged: name another one with --node"

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from market import Market, indexing, open_market, wait_for
+from market import Market, indexing, only_node_has_it, open_market, wait_for
 
 from contracts import milk_market, milk_price_feed, minting_module
 from contracts.abi import call_data
@@ -278,7 +278,15 @@ async def test_an_audit_finds_the_altered_event_and_a_reindex_repairs_it(market:
         assert report.ledger_events == report.node_events == len(true)
         assert {item["table"] for item in report.differences} == {"contract_event"}
         assert set(report.contracts) == set(settings.events.addresses)
-        await reindex(market.ledger, pool, task, workers=2, swap=True, progress=NOTHING_TOLD)
+        await reindex(
+            market.ledger,
+            pool,
+            task,
+            workers=2,
+            swap=True,
+            progress=NOTHING_TOLD,
+            is_backed=only_node_has_it,
+        )
     assert await told(market) == true
     await check_sound(market)
 
@@ -302,7 +310,15 @@ async def test_a_contract_that_is_named_later_is_followed_from_then_on(market: M
     assert since > start
     task = await choose_task(market.ledger, market.settings(), node=None)
     with ThreadPoolExecutor(2) as pool:
-        await reindex(market.ledger, pool, task, workers=2, swap=True, progress=NOTHING_TOLD)
+        await reindex(
+            market.ledger,
+            pool,
+            task,
+            workers=2,
+            swap=True,
+            progress=NOTHING_TOLD,
+            is_backed=only_node_has_it,
+        )
     assert names(await told(market)).count("BatchAccepted") == 2
     assert await market.ledger.fetchval("SELECT min(since_number) FROM followed_contract") == start
     # Once followed, it cannot be forgotten: what it says meanwhile would be missing unseen.

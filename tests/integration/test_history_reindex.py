@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from market import BILL, Market, indexing, open_market
+from market import BILL, Market, indexing, only_node_has_it, open_market
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -37,7 +37,13 @@ async def rebuilt(market: Market, *, swap: bool = True) -> Reindexed:
     try:
         with ThreadPoolExecutor(2) as pool:
             return await reindex(
-                connection, pool, task, workers=2, swap=swap, progress=lambda _done, _total: None
+                connection,
+                pool,
+                task,
+                workers=2,
+                swap=swap,
+                progress=lambda _done, _total: None,
+                is_backed=only_node_has_it,
             )
     finally:
         await connection.close()
