@@ -16,7 +16,7 @@ from indexer.console import run as run_to_end
 from indexer.halt_instructions import halt_instructions
 from indexer.json_logs import configure_logs
 from indexer.lead import lead_forever, open_sources
-from indexer.progress import progress_bar
+from indexer.progress import proving_bar
 from indexer.replay_check import ReplayReport, replay_check
 from indexer.settings import DatabaseSettings, IndexerSettings
 from indexer.status import IndexerStatus, read_status
@@ -130,7 +130,7 @@ async def _replay(settings: IndexerSettings, first: int | None, last: int | None
     connection = await connect(settings.database_url, application_name="billcoin-replay-check")
     try:
         async with open_sources(settings) as sources:
-            with progress_bar("Proving blocks") as (bar, task):
+            with proving_bar() as progress:
                 async with connection.transaction(isolation="repeatable_read", readonly=True):
                     return await replay_check(
                         connection,
@@ -139,7 +139,7 @@ async def _replay(settings: IndexerSettings, first: int | None, last: int | None
                         first=first,
                         last=last,
                         concurrency=settings.catch_up_concurrency,
-                        progress=lambda done, total: bar.update(task, completed=done, total=total),
+                        progress=progress,
                     )
     finally:
         await connection.close()

@@ -1,7 +1,7 @@
 """How far a command has come: a bar for who watches, a line now and then for a log."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,6 +32,13 @@ def progress_bar(what: str, *, console: Console | None = None) -> Iterator[tuple
     )
     with kind(*columns, console=shown_on, transient=True) as bar:
         yield bar, bar.add_task(what, total=None, rate="")
+
+
+@contextmanager
+def proving_bar() -> Iterator[Callable[[int, int], None]]:
+    """The same for a known number of blocks: call it with how many are done, and of how many."""
+    with progress_bar("Proving blocks") as (bar, line):
+        yield lambda done, total: bar.update(line, completed=done, total=total)
 
 
 class _Lines(Progress):

@@ -11,7 +11,7 @@ from indexer.audit.work import choose_task
 from indexer.backfill import DEFAULT_WORKERS, process_pool
 from indexer.console import EXIT_UNSOUND, Json, read_settings, run, say
 from indexer.lead import open_sources
-from indexer.progress import progress_bar
+from indexer.progress import proving_bar
 from indexer.quorum import is_held
 from indexer.reindex import Reindexed, reindex
 from indexer.settings import IndexerSettings
@@ -49,14 +49,14 @@ async def _reindex(
     try:
         task = await choose_task(connection, settings, node=node)
         async with open_sources(settings) as sources:
-            with progress_bar("Proving blocks") as (bar, line):
+            with proving_bar() as progress:
                 return await reindex(
                     connection,
                     executor,
                     task,
                     workers=workers,
                     swap=swap,
-                    progress=lambda done, total: bar.update(line, completed=done, total=total),
+                    progress=progress,
                     is_backed=partial(is_held, sources),
                 )
     finally:

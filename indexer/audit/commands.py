@@ -19,7 +19,7 @@ from indexer.console import (
     run,
     say,
 )
-from indexer.progress import progress_bar
+from indexer.progress import proving_bar
 from indexer.settings import IndexerSettings
 from ledger.errors import LedgerError, RejectedError
 from ledger.store.pool import connect
@@ -95,13 +95,13 @@ async def _audit(
     connection = await connect(settings.database_url, application_name="billcoin-audit")
     try:
         task = await choose_task(connection, settings, node=node, first=first, last=last)
-        with progress_bar("Proving blocks") as (bar, line):
+        with proving_bar() as progress:
             return await audit_range(
                 connection,
                 executor,
                 task,
                 workers=workers,
-                progress=lambda done, total: bar.update(line, completed=done, total=total),
+                progress=progress,
             )
     finally:
         await connection.close()
